@@ -1,0 +1,1 @@
+"""What the services of Heliograph share: contracts, settings, hub, blob, resilience, runtime, telemetry."""
