@@ -1,0 +1,1 @@
+"""An Event Hubs broker, a Cosmos DB server and Azurite on one machine, without Docker."""

@@ -1,0 +1,1 @@
+"""The query language: text → AST (`parser`) → SQL with bound parameters (`translate`) → pages (`run`)."""

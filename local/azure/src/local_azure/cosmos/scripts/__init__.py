@@ -1,0 +1,1 @@
+"""Stored procedures, triggers and user-defined functions, run by QuickJS."""

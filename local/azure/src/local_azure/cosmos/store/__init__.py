@@ -1,0 +1,1 @@
+"""Everything the server keeps, in one SQLite file."""

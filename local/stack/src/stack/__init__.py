@@ -1,0 +1,1 @@
+"""The command heliograph: the whole product on one machine."""
