@@ -1,0 +1,1 @@
+"""Polls the sources and sends their readings to the hub."""

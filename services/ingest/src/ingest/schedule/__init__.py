@@ -1,0 +1,1 @@
+"""When a source runs: cron and intervals, one runner among replicas, status that survives a restart."""
