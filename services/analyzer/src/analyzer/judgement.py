@@ -1,0 +1,127 @@
+"""One window of a lane, judged: the state before it and its table give the state after it, with alerts and colours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzer.alerts import Standing
+from analyzer.columns import Floats, Ints, Mask
+from analyzer.documents import FAULTY, NIGHT, NO_DATA, OK, WARNING
+from analyzer.expectation import Expectation, clear_sky, expect
+from analyzer.folds import Table
+from analyzer.habits import Habits
+from analyzer.memory import Memory
+from analyzer.observed import Observed
+from analyzer.plants import Plants
+from analyzer.rules import Thresholds, View, findings
+from heliograph.contracts import Alert
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a lane carries from window to window; never changed in place."""
+
+    memory: Memory
+    habits: Habits
+    standing: Standing
+
+    @classmethod
+    def blank(cls, rows: int) -> State:
+        """At the beginning."""
+        return cls(Memory.blank(rows), Habits.blank(rows), Standing.blank(rows))
+
+    def grown(self, rows: int) -> State:
+        """With blank lines for plants that came later."""
+        if self.memory.rows >= rows:
+            return self
+        return State(self.memory.grown(rows), self.habits.grown(rows), self.standing.grown(rows))
+
+    def kept(self, mask: Mask, plants: Plants) -> State:
+        """Of the plants in the mask only."""
+        here = mask[: self.memory.rows]
+        return State(self.memory.kept(here), self.habits.kept(here), self.standing.kept(here, plants))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What follows from a window: (k,) for its table's lines, and the next state."""
+
+    state: State
+    expected_kw: Floats
+    colours: Ints
+    """Index into `documents.STATES`."""
+    alerts: list[Alert]
+
+
+def judge(state: State, table: Table, start_us: int, end_us: int, plants: Plants, limits: Thresholds) -> Judged:
+    """The judgement of `[start, end)`; the table may be empty, when only silence is to be noticed."""
+    state = state.grown(len(plants))
+    expectation = expect(table, plants, (start_us + end_us) // 2)
+    seen = _observed(table, expectation, plants, start_us, end_us)
+    habits = state.habits
+    view = View(
+        seen=seen,
+        memory=state.memory,
+        habits=habits,
+        usual_kw=habits.usual_kw(seen),
+        clear_day_kw=habits.clear_day_kw(seen),
+        awake=habits.awake(seen),
+    )
+    found = findings(view, limits)
+    standing, alerts = state.standing.after(view, found, plants)
+    memory = state.memory.after(seen)
+    after = State(memory, habits.after(seen, standing.ill(found), standing.down, memory.cadence_us), standing)
+    return Judged(after, expectation.expected_kw, colours(table, expectation.elevation_deg, standing), alerts)
+
+
+def colours(table: Table, elevation_deg: Floats, standing: Standing | None) -> Ints:
+    """(k,) the state that the map shows: faults first, then night, then whether there is power data at all."""
+    result = np.full(table.rows.size, OK, dtype=np.int64)
+    result[table.generation_kw.count == 0] = NO_DATA
+    result[elevation_deg < 0] = NIGHT
+    if standing is not None:
+        warning, critical = standing.severities()
+        result[warning[table.rows]] = WARNING
+        result[critical[table.rows]] = FAULTY
+    return result
+
+
+def _observed(table: Table, expectation: Expectation, plants: Plants, start_us: int, end_us: int) -> Observed:
+    rows, size = table.rows, len(plants)
+    present = np.zeros(size, dtype=np.bool_)
+    present[rows] = True
+    measured = np.zeros(size, dtype=np.bool_)
+    measured[rows] = expectation.measured
+    return Observed(
+        start_us=start_us,
+        end_us=end_us,
+        present=present,
+        first_us=_scatter_int(table.firsts, rows, size),
+        last_us=_scatter_int(table.lasts, rows, size),
+        actual_kw=_scatter(table.generation_kw.mean, rows, size),
+        capacity_kw=_scatter(table.capacity_kw, rows, size),
+        expected_kw=_scatter(expectation.expected_kw, rows, size),
+        measured=measured,
+        surveyed=plants.surveyed,
+        clear_kw=_scatter(expectation.clear_kw, rows, size),
+        elevation_deg=clear_sky(plants, (start_us + end_us) // 2).sky.elevation_deg,
+        index=_scatter(expectation.index, rows, size),
+        neighbours=_scatter_int(expectation.neighbours, rows, size),
+        module_c=_scatter(table.module_c_max, rows, size),
+        ambient_c=_scatter(table.ambient_c, rows, size),
+        modelled_module_c=_scatter(expectation.module_c, rows, size),
+    )
+
+
+def _scatter(values: Floats, rows: Ints, size: int) -> Floats:
+    result = np.full(size, np.nan)
+    result[rows] = values
+    return result
+
+
+def _scatter_int(values: Ints, rows: Ints, size: int) -> Ints:
+    result = np.zeros(size, dtype=np.int64)
+    result[rows] = values
+    return result

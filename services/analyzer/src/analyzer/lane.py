@@ -1,0 +1,299 @@
+"""All of one source within a partition: its plants, its clock, its readings, its windows and their judgement.
+
+Closing runs window after window in event time. A late reading sends it back: the state before its window is still
+there, all windows from it on are judged again, and what differs from what was published is published again. So the
+end result does not depend on the order in which readings came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from analyzer.clock import NEVER, Clock
+from analyzer.columns import Floats, Ints, Micros, Values, from_micros
+from analyzer.documents import PlantLines, digests, region_windows
+from analyzer.expectation import expect
+from analyzer.folds import Table, emptied, fold
+from analyzer.judgement import State, colours, judge
+from analyzer.panes import PaneLog, Sorted
+from analyzer.plants import Plants
+from analyzer.published import Published
+from analyzer.rules import SECOND, Thresholds, silent_from_us
+from analyzer.windows import Tumbling, Windower
+from heliograph.contracts import Alert, PlantWindow, RegionWindow
+
+Document = PlantWindow | RegionWindow | Alert
+Part = PlantLines | RegionWindow | Alert
+"""What a lane yields: plant windows many at once."""
+
+SILENCE_RETRY_US = 300 * SECOND
+"""A plant that is silent by night is looked at again this often, until it is day."""
+
+
+class Closed(NamedTuple):
+    """A closed window that may still be corrected: its end, the state before it, and the alerts it led to."""
+
+    end_us: int
+    before: State
+    alerts: list[Alert]
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """What all lanes share: the windows (the first is the one that rules look at) and the thresholds."""
+
+    main: Tumbling
+    others: tuple[Windower, ...]
+    pane_us: int
+    limits: Thresholds
+
+    @property
+    def keep_us(self) -> int:
+        """How long before the settled time readings are still needed."""
+        return (
+            max(one.reach_us + (0 if one.grid_us else 2 * self.pane_us) for one in (self.main, *self.others))
+            - self.pane_us
+        )
+
+
+@dataclass(slots=True)
+class Lane:
+    """See the module. `label` names the lane's partials of region windows."""
+
+    definitions: Definitions
+    clock: Clock
+    label: str
+    log: PaneLog
+    plants: Plants = field(default_factory=Plants)
+    sources: list[str] = field(default_factory=list)
+    """Sources met in this lane; the first is its own, others supplement its plants."""
+    state: State = field(default_factory=lambda: State.blank(0))
+    closed_us: int = NEVER
+    """End of the last window that was judged."""
+    dirty_us: int | None = None
+    """Start of the earliest pane that got a reading after it was published."""
+    history: list[Closed] = field(default_factory=list)
+    published: dict[tuple[str, int], Published] = field(default_factory=dict)
+    """By definition and window start."""
+    silence: tuple[State, Micros] | None = None
+    """When the plants that are not said to be silent would be; of that state."""
+
+    @property
+    def late_before_us(self) -> int:
+        """Readings before this time come after their window has settled."""
+        return self.clock.settled_us // self.log.span_us * self.log.span_us
+
+    def accept(self, rows: Ints, times: Micros, span: tuple[int, int], values: Values, source: str) -> None:
+        """Takes in readings of known plants that are not late, at least one; `span` as in `Columns`."""
+        if source not in self.sources:
+            self.sources.append(source)
+        earliest = self.log.append(rows, times, span, values, self.sources.index(source))
+        if earliest < self.clock.published_us:
+            self.dirty_us = earliest if self.dirty_us is None else min(earliest, self.dirty_us)
+
+    def close(self, clock: Clock) -> Iterator[Part]:
+        """Moves to a later clock, and yields what there is to publish."""
+        before, self.clock = self.clock, clock
+        if self._has_news(before):
+            yield from self._close_main()
+            for windower in self.others():
+                yield from self._close_other(windower, before.published_us)
+            self.dirty_us = None
+        span = self.log.span_us
+        if clock.settled_us // span > before.settled_us // span:
+            self._settle()
+
+    def is_due(self, clock: Clock) -> bool:
+        """Whether moving to that clock would judge or publish anything; if not, it may as well be left for later."""
+        before, self.clock = self.clock, clock
+        try:
+            if not self._has_news(before):
+                return False
+            return self.dirty_us is not None or self._next_end() is not None or bool(self.others() and len(self.log))
+        finally:
+            self.clock = before
+
+    def others(self) -> Sequence[Windower]:
+        """The definitions besides the main one."""
+        return self.definitions.others
+
+    def _has_news(self, before: Clock) -> bool:
+        """Whether a bound was passed since: windows end on them, and corrections are gathered up to them."""
+        after, span = self.clock, self.log.span_us
+        if any(not one.grid_us for one in self.others()) and after.published_us > before.published_us:
+            return True
+        if self.dirty_us is not None and after.latest_us // span > before.latest_us // span:
+            return True
+        return after.published_us // span > before.published_us // span
+
+    # --- the main window, with its rules -------------------------------------------------------------------------
+
+    def _close_main(self) -> Iterator[Part]:
+        said_before = self._go_back()
+        said: list[Alert] = []
+        while (end := self._next_end()) is not None:
+            yield from self._close_window(end, said)
+        yield from self._alerts(said_before, said)
+
+    def _go_back(self) -> list[Alert]:
+        """To the state before the earliest window with a late reading; what was said since then about alerts."""
+        size = self.definitions.main.size_us
+        if self.dirty_us is None:
+            return []
+        first_end = self.dirty_us // size * size + size
+        undone = [closed for closed in self.history if closed.end_us >= first_end]
+        if first_end <= self.closed_us:
+            self.closed_us = first_end - 1
+        if undone:
+            self.history = [closed for closed in self.history if closed.end_us < first_end]
+            self.state = undone[0].before
+        return [alert for closed in undone for alert in closed.alerts]
+
+    def _next_end(self) -> int | None:
+        """The end of the next window to judge, if the watermark has passed it."""
+        size = self.definitions.main.size_us
+        ends = {start // size * size + size for start in self.log.panes}
+        with_data = min((end for end in ends if end > self.closed_us), default=None)
+        silence = self._next_silence()
+        silence = None if silence is None or silence > self.clock.quiet_us else silence
+        upcoming = [end for end in (with_data, silence) if end is not None]
+        return min((end for end in upcoming if end <= self.clock.published_us), default=None)
+
+    def _next_silence(self) -> int | None:
+        """The end of the next window in which a plant may have become silent."""
+        size = self.definitions.main.size_us
+        self.state = self.state.grown(len(self.plants))
+        if self.silence is None or self.silence[0] is not self.state:
+            life = self.state.standing.lives["silence"]
+            self.silence = self.state, silent_from_us(self.state.memory, self.definitions.limits)[~life.is_open]
+        due = self.silence[1]
+        if not due.size or int(due.min()) > self.clock.published_us:
+            return None
+        first = -(-int(due.min()) // size) * size
+        if first > self.closed_us:
+            return first
+        grid = -(-SILENCE_RETRY_US // size) * size
+        later = due[due > self.closed_us]
+        retry = (self.closed_us // grid + 1) * grid
+        return min(retry, -(-int(later.min()) // size) * size) if later.size else retry
+
+    def _close_window(self, end_us: int, said: list[Alert]) -> Iterator[Part]:
+        main = self.definitions.main
+        start_us = end_us - main.size_us
+        readings = self.log.between(start_us, end_us)
+        table = fold(readings, main.ranges(readings, start_us, end_us))
+        before = self.state
+        judged = judge(before, table, start_us, end_us, self.plants, self.definitions.limits)
+        self.state, self.closed_us = judged.state, end_us
+        self.history.append(Closed(end_us, before, judged.alerts))
+        said.extend(judged.alerts)
+        yield from self._publish(main, start_us, table, judged.expected_kw, judged.colours)
+
+    def _publish(
+        self, windower: Windower, start_us: int, table: Table, expected_kw: Floats, states: Ints
+    ) -> Iterator[Part]:
+        if not table.rows.size:
+            return
+        record = self.published.setdefault((windower.name, start_us), Published())
+        changed, revisions = record.update(table.rows, digests(table, expected_kw, states), table.ends)
+        if changed.all():
+            yield PlantLines.of(table, expected_kw, states, revisions, self.plants, windower.name)
+        elif changed.any():
+            some = table.lines(changed)
+            lines = (expected_kw[changed], states[changed], revisions[changed])
+            yield PlantLines.of(some, *lines, self.plants, windower.name)
+        if windower.grid_us:
+            yield from region_windows(table, expected_kw, self.plants, windower.name, self.label, record)
+
+    def _alerts(self, said_before: list[Alert], said: list[Alert]) -> Iterator[Alert]:
+        """What is new in the alerts, and what has to be taken back."""
+        if not said_before:
+            yield from said
+            return
+        old = {alert.alert_id: alert for alert in said_before}
+        new = {alert.alert_id: alert for alert in said}
+        yield from (alert for name, alert in new.items() if old.get(name) != alert)
+        now = from_micros(self.closed_us)
+        standing = {alert.alert_id: alert for held in (self.state.standing.alerts, self.state.standing.outbreaks)
+                    for alert in held.values()}  # fmt: skip
+        for name, alert in old.items():
+            if name in standing and name not in new:
+                yield msgspec.structs.replace(standing[name], updated_at=now)
+            elif name not in new:
+                yield withdrawn(alert, now)
+
+    # --- further windows: numbers only ---------------------------------------------------------------------------
+
+    def _close_other(self, windower: Windower, before_us: int) -> Iterator[Part]:
+        after = before_us if self.dirty_us is None else min(before_us, self.dirty_us)
+        readings = self.log.between(after - windower.reach_us - self.log.span_us, self.clock.published_us)
+        table = fold(readings, windower.ranges(readings, after, self.clock.published_us))
+        if self.dirty_us is not None and not windower.grid_us:
+            table = table.with_lines(self._vanished(windower, readings, table, after))
+        for start in np.unique(table.starts).tolist():
+            part = table.lines(table.starts == start)
+            expected = expect(part, self.plants, start + int(part.ends[0] - start) // 2)
+            states = colours(part, expected.elevation_deg, None)
+            yield from self._publish(windower, start, part, expected.expected_kw, states)
+
+    def _vanished(self, windower: Windower, readings: Sorted, table: Table, after_us: int) -> Table:
+        """Published windows that late readings merged into others. They are published again with no readings."""
+        here = set(zip(table.starts.tolist(), table.rows.tolist(), strict=True))
+        gone = [(row, start, end) for (name, start), record in self.published.items() if name == windower.name
+                for row, end in zip(record.keys.tolist(), record.ends.tolist(), strict=True)
+                if end > after_us and (start, row) not in here]  # fmt: skip
+        rows, starts, ends = np.array(sorted(gone), dtype=np.int64).reshape(-1, 3).T
+        places = np.minimum(np.searchsorted(readings.rows, rows), max(readings.rows.size - 1, 0))
+        return emptied(rows, starts, ends, readings.values["capacity_kw"][places])
+
+    # --- forgetting ----------------------------------------------------------------------------------------------
+
+    def _settle(self) -> None:
+        settled = self.clock.settled_us
+        for _ in self.log.forget_before(settled - self.definitions.keep_us):
+            pass
+        self.history = [closed for closed in self.history if closed.end_us > settled]
+        longest = {one.name: one.reach_us for one in (self.definitions.main, *self.others())}
+        gone = [key for key in self.published if key[1] + longest[key[0]] <= settled]
+        for key in gone:
+            del self.published[key]
+
+    def forget(self, before_us: int) -> Iterator[Part]:
+        """Drops the plants that have said nothing since, and resolves their alerts, since nobody will."""
+        state = self.state.grown(len(self.plants))
+        kept = state.memory.last_us >= before_us
+        kept[self.log.rows()] = True
+        if kept.all():
+            return
+        gone = {plant_id for plant_id, stays in zip(self.plants.ids, kept.tolist(), strict=True) if not stays}
+        now = from_micros(self.closed_us)
+        for alert in state.standing.alerts.values():
+            if alert.plant_id in gone:
+                evidence = alert.evidence | {"forgotten": "the plant has been silent for too long"}
+                yield msgspec.structs.replace(
+                    alert, state="resolved", updated_at=now, resolved_at=now, evidence=evidence
+                )
+        new_row = np.where(kept, np.cumsum(kept) - 1, -1)
+        size = len(self.plants)
+        self.history = [
+            closed._replace(before=closed.before.grown(size).kept(kept, self.plants)) for closed in self.history
+        ]
+        self.state = state.kept(kept, self.plants)
+        self.log.move_rows(new_row)
+        for record in self.published.values():
+            record.moved(new_row)
+        self.plants.keep(kept)
+
+
+def withdrawn(alert: Alert, now: datetime) -> Alert:
+    """The alert taken back, because late readings show that there was no fault; not before it was last spoken of, even
+    where the windows since then were never judged again."""
+    now = max(now, alert.updated_at)
+    evidence = alert.evidence | {"withdrawn": "late readings show that there was no such fault"}
+    return msgspec.structs.replace(alert, state="resolved", updated_at=now, resolved_at=now, evidence=evidence)
