@@ -1,0 +1,1 @@
+"""Writes what the analyzer found to Cosmos DB."""
