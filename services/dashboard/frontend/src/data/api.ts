@@ -1,0 +1,162 @@
+/** Calls of the dashboard's API. Each ends: with an answer, or with an error that says what went wrong. */
+
+import { koreanDate, startOfKoreanDay } from "../format";
+import { beside } from "./curves";
+import { type Table, picker, toNumber } from "./table";
+import type { ActionKind, Alert, DayCurve, Note, Photo, PlantCurve, PlantDetail, PlantTable, SearchAnswer, Session } from "./types";
+
+const BASE = "/api/v1";
+const TIMEOUT_MS = 15_000;
+
+/** `status` 0 means that no answer came. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+async function call<T>(path: string, init: RequestInit = {}, signal?: AbortSignal): Promise<T> {
+  const deadline = AbortSignal.timeout(TIMEOUT_MS);
+  const headers = new Headers(init.headers);
+  headers.set("accept", "application/json");
+  // A form on another site cannot set a header: the server takes no change without this one.
+  if (init.method) headers.set("x-heliograph", "1");
+  let response: Response;
+  try {
+    response = await fetch(BASE + path, { ...init, headers, signal: signal ? AbortSignal.any([signal, deadline]) : deadline });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, deadline.aborted ? "timeout" : "unreachable");
+  }
+  if (!response.ok) throw new ApiError(response.status, await reasonOf(response));
+  return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
+}
+
+async function reasonOf(response: Response): Promise<string> {
+  const body: unknown = await response.json().catch(() => null);
+  const detail = (body as { detail?: unknown } | null)?.detail;
+  return typeof detail === "string" ? detail : `${response.status} ${response.statusText}`;
+}
+
+function query(parameters: Record<string, string | number | null | undefined>): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== null && value !== undefined && value !== "") search.set(name, String(value));
+  }
+  const text = search.toString();
+  return text ? `?${text}` : "";
+}
+
+const post = <T>(path: string, body: unknown): Promise<T> =>
+  call<T>(path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+
+const plantPath = (plantId: string) => `/plants/${encodeURIComponent(plantId)}`;
+
+export const fetchSession = (): Promise<Session> => call("/session");
+export const signIn = (name: string, password: string): Promise<void> => post("/login", { name, password });
+export const signOut = (): Promise<void> => post("/logout", {});
+export const fetchPlants = (): Promise<PlantTable> => call("/plants");
+export const fetchPlant = (plantId: string, signal?: AbortSignal): Promise<PlantDetail> => call(plantPath(plantId), {}, signal);
+
+/** The day of the whole country beside the day before. */
+export async function fetchNationDay(date: string, signal?: AbortSignal): Promise<DayCurve> {
+  const table = await call<Table>(`/nation/day${query({ date })}`, {}, signal);
+  const midnight = startOfKoreanDay(date) / 1000;
+  const minute = picker(table, "minute");
+  return curveOf(table, date, "yesterday_kw", (row) => midnight + toNumber(minute(row)) * 60);
+}
+
+/** The day of one province, without the day before. */
+export async function fetchRegionDay(region: string, date: string, signal?: AbortSignal): Promise<DayCurve> {
+  const table = await call<Table>(`/regions/${encodeURIComponent(region)}/day${query({ date })}`, {}, signal);
+  const time = picker(table, "time");
+  return curveOf(table, date, "", (row) => Date.parse(String(time(row))) / 1000);
+}
+
+/** The day of one province beside the day before. */
+export async function fetchRegionDays(region: string, date: string, signal?: AbortSignal): Promise<DayCurve> {
+  const dayBefore = koreanDate(startOfKoreanDay(date) - 1);
+  const [today, yesterday] = await Promise.all([fetchRegionDay(region, date, signal), fetchRegionDay(region, dayBefore, signal)]);
+  return beside(today, yesterday);
+}
+
+function curveOf(table: Table, date: string, yesterday: string, secondsOf: (row: unknown[]) => number): DayCurve {
+  const column = (name: string) => {
+    const pick = picker(table, name);
+    return table.rows.map((row) => pick(row) as number | null);
+  };
+  return {
+    date,
+    seconds: table.rows.map(secondsOf),
+    actualKw: column("generation_kw"),
+    expectedKw: column("expected_kw"),
+    yesterdayKw: column(yesterday),
+  };
+}
+
+export type Resolution = "window" | "5min" | "hour";
+
+/** A plant's curve; of hours, the energies are the mean powers. */
+export async function fetchCurve(plantId: string, from: string, to: string, resolution: Resolution, signal?: AbortSignal): Promise<PlantCurve> {
+  const table = await call<Table>(`${plantPath(plantId)}/windows${query({ from, to, resolution })}`, {}, signal);
+  const time = picker(table, "time");
+  const column = (name: string) => {
+    const pick = picker(table, name);
+    return table.rows.map((row) => pick(row) as number | null);
+  };
+  const hourly = resolution === "hour";
+  return {
+    seconds: table.rows.map((row) => Date.parse(String(time(row))) / 1000),
+    actualKw: column(hourly ? "energy_kwh" : "generation_kw"),
+    expectedKw: column(hourly ? "expected_kwh" : "expected_kw"),
+    irradianceWM2: column(hourly ? "insolation_wh_m2" : "poa_w_m2"),
+    moduleC: column("module_c"),
+    ambientC: column("ambient_c"),
+  };
+}
+
+export interface AlertQuery {
+  state?: string;
+  from?: string;
+  to?: string;
+  region?: string;
+  plant?: string;
+  limit?: number;
+}
+
+export const fetchAlerts = (asked: AlertQuery, signal?: AbortSignal): Promise<{ alerts: Alert[] }> =>
+  call(`/alerts${query({ ...asked })}`, {}, signal);
+
+export const actOnAlert = (alertId: string, action: ActionKind, by: string, note: string): Promise<void> =>
+  post(`/alerts/${encodeURIComponent(alertId)}/${action}`, { note, by: by || undefined });
+
+export const fetchAt = (time: string, signal?: AbortSignal): Promise<{ time: string; plants: Table }> =>
+  call(`/at${query({ time })}`, {}, signal);
+
+export const fetchNotes = (plantId: string, signal?: AbortSignal): Promise<{ notes: Note[] }> =>
+  call(`${plantPath(plantId)}/notes`, {}, signal);
+export const addNote = (plantId: string, author: string, text: string): Promise<Note> =>
+  post(`${plantPath(plantId)}/notes`, { text, author: author || undefined });
+
+export const fetchPhotos = (plantId: string, signal?: AbortSignal): Promise<{ photos: Photo[] }> =>
+  call(`${plantPath(plantId)}/photos`, {}, signal);
+
+export function uploadPhoto(plantId: string, file: File): Promise<{ blob: string }> {
+  const form = new FormData();
+  form.set("file", file);
+  return call(`${plantPath(plantId)}/photos`, { method: "POST", body: form });
+}
+
+export const thumbnailUrl = (blob: string): string => `${BASE}/thumbnails/${blob.split("/").map(encodeURIComponent).join("/")}`;
+
+export const search = (text: string, signal?: AbortSignal): Promise<SearchAnswer> =>
+  call(`/search${query({ q: text })}`, {}, signal);
+
+/** Where the windows of a plant are had as a file. */
+export const exportUrl = (plantId: string, from: string, to: string, format: "csv" | "parquet"): string =>
+  `${BASE}/export${query({ what: "windows", plant: plantId, from, to, format })}`;
+
+export const EVENTS_URL = `${BASE}/events`;

@@ -1,0 +1,17 @@
+/** Energy out of a curve of mean powers. */
+
+/** Steps of the curves of a day, seconds. */
+export const CURVE_STEP_S = 300;
+
+/**
+ * kWh under mean powers (kW) of five-minute steps, up to `untilS` (seconds since the epoch), of the step in progress
+ * only what is over; null when no step is known. A step that is missing adds nothing.
+ */
+export function energyOf(seconds: readonly number[], kw: readonly (number | null)[], untilS = Infinity): number | null {
+  let sum: number | null = null;
+  kw.forEach((power, at) => {
+    const lengthS = Math.min(CURVE_STEP_S, untilS - seconds[at]!);
+    if (power !== null && lengthS >= 0) sum = (sum ?? 0) + (power * lengthS) / 3600;
+  });
+  return sum;
+}

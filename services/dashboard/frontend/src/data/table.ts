@@ -1,0 +1,18 @@
+/** Rows under named columns, as the API sends everything of which there may be many. */
+
+export interface Table {
+  columns: string[];
+  rows: unknown[][];
+}
+
+export type Picker = (row: unknown[]) => unknown;
+
+/** Finds a column by name; a column that is not sent reads as null. */
+export function picker(table: Table, column: string): Picker {
+  const at = table.columns.indexOf(column);
+  return at < 0 ? () => null : (row) => row[at] ?? null;
+}
+
+export const toNumber = (value: unknown): number => (typeof value === "number" ? value : Number.NaN);
+export const toText = (value: unknown): string => (typeof value === "string" ? value : "");
+export const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);

@@ -1,0 +1,158 @@
+/** The page of one plant: what it does now, its curve and weather, its alerts, notes and photos. */
+
+import { fetchAlerts, fetchPlant } from "../data/api";
+import type { PlantDetail } from "../data/types";
+import { h, reconcile, setText } from "../dom";
+import { NOTHING, formatPercent, formatPower, formatQuantity, shareOf } from "../format";
+import { t } from "../i18n";
+import { regionName } from "../i18n/regions";
+import type { Model } from "../model";
+import { openTab, route } from "../route";
+import { type Actor, alertRow } from "./alerts";
+import { curveSection } from "./curve";
+import { STATE_NAMES } from "./map";
+import { notesSection } from "./notes";
+import { failure, iconButton } from "./panel";
+import { photosSection } from "./photos";
+
+/** Facts and weather of the plant's newest window are asked for this often. */
+const DETAIL_PERIOD_MS = 10_000;
+const OWN_ALERTS = 20;
+
+export function plantPanel(model: Model, actor: Actor): HTMLElement {
+  const host = h("section", { class: "plant", id: "plant", "aria-label": t("plant"), tabindex: -1, hidden: true });
+  let open = new AbortController();
+  let shown: string | null = null;
+  route.watch(({ plant }) => {
+    if (plant === shown) return;
+    shown = plant;
+    open.abort();
+    open = new AbortController();
+    host.hidden = plant === null;
+    host.replaceChildren(...(plant === null ? [] : content(model, actor, plant, open.signal)));
+    if (plant !== null) host.focus();
+  });
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement;
+    if (event.key === "Escape" && shown !== null && !typing) openTab("map");
+  });
+  return host;
+}
+
+function content(model: Model, actor: Actor, plantId: string, closed: AbortSignal): HTMLElement[] {
+  const now = nowSection(model, plantId, closed);
+  const about = h("dl", { class: "facts facts-about" });
+  const trouble = h("div", {});
+  const load = async () => {
+    try {
+      const detail = await fetchPlant(plantId, closed);
+      now.showDetail(detail);
+      about.replaceChildren(...aboutFacts(detail));
+      trouble.replaceChildren();
+    } catch (error) {
+      if (!closed.aborted) trouble.replaceChildren(failure(error, () => void load()));
+    }
+  };
+  void load();
+  const timer = setInterval(() => void load(), DETAIL_PERIOD_MS);
+  closed.addEventListener("abort", () => clearInterval(timer));
+  return [
+    now.head,
+    trouble,
+    h(
+      "div",
+      { class: "plant-body" },
+      now.figures,
+      curveSection(model, plantId, closed),
+      alertsSection(model, actor, plantId, closed),
+      notesSection(model, actor, plantId, closed),
+      photosSection(model, actor, plantId, closed),
+      section(t("factsTitle"), about),
+    ),
+  ];
+}
+
+export function section(title: string, ...content: Node[]): HTMLElement {
+  return h("section", { class: "plant-section" }, h("h3", {}, title), ...content);
+}
+
+interface Now {
+  head: HTMLElement;
+  figures: HTMLElement;
+  showDetail(detail: PlantDetail): void;
+}
+
+/** Name, state and figures; the live feed keeps them, the detail adds the weather. */
+function nowSection(model: Model, plantId: string, closed: AbortSignal): Now {
+  const name = h("h2", {}, plantId);
+  const place = h("p", { class: "dim" });
+  const state = h("p", { class: "plant-state" }, h("span", { class: "state-dot" }), h("span", {}));
+  const close = iconButton("close", t("close"), () => openTab("map"));
+  const power = fact(t("generation"));
+  const expected = fact(t("expected"));
+  const utilisation = fact(t("utilisation"));
+  const performance = fact(t("performance"));
+  const weather = [fact(t("irradiance")), fact(t("moduleTemperature")), fact(t("ambientTemperature")), fact(t("wind"))] as const;
+  const figures = h("dl", { class: "facts plant-facts" }, ...[power, expected, utilisation, performance, ...weather].map(({ element }) => element));
+
+  const draw = () => {
+    const { fleet } = model.view.value;
+    const index = fleet?.indexOf(plantId);
+    if (!fleet || index === undefined) return;
+    const plant = fleet.plant(index);
+    setText(name, plant.name);
+    setText(place, `${regionName(plant.region)} · ${formatPower(plant.capacityKw)} · ${plant.id}`);
+    state.dataset["state"] = plant.state;
+    setText(state.lastElementChild!, t(STATE_NAMES[plant.state]));
+    setText(power.value, formatPower(plant.generationKw));
+    setText(expected.value, formatPower(plant.expectedKw));
+    setText(utilisation.value, formatPercent(plant.utilisationPct));
+    setText(performance.value, formatPercent(shareOf(plant.generationKw, plant.expectedKw)));
+  };
+  model.view.watch(draw, closed);
+  return {
+    head: h("div", { class: "plant-head" }, h("div", { class: "plant-title" }, name, place), state, close),
+    figures,
+    showDetail: ({ latest }) => {
+      setText(weather[0].value, formatQuantity(latest?.poa_w_m2 ?? latest?.ghi_w_m2, "W/m²", 0));
+      setText(weather[1].value, formatQuantity(latest?.module_c, "°C"));
+      setText(weather[2].value, formatQuantity(latest?.ambient_c, "°C"));
+      setText(weather[3].value, formatQuantity(latest?.wind_m_s, "m/s"));
+    },
+  };
+}
+
+function fact(label: string): { element: HTMLElement; value: HTMLElement } {
+  const value = h("dd", {}, NOTHING);
+  return { element: h("div", {}, h("dt", {}, label), value), value };
+}
+
+function aboutFacts(detail: PlantDetail): HTMLElement[] {
+  const entries: [string, string][] = [
+    [t("capacity"), formatPower(detail.capacity_kw ?? detail.latest?.capacity_kw)],
+    [t("orientation"), `${formatQuantity(detail.tilt_deg, "°", 0)} / ${formatQuantity(detail.azimuth_deg, "°", 0)}`],
+    [t("position"), detail.latitude === undefined ? NOTHING : `${detail.latitude.toFixed(4)}, ${detail.longitude?.toFixed(4)}`],
+    [t("owner"), detail.owner || NOTHING],
+  ];
+  return entries.map(([label, value]) => h("div", {}, h("dt", {}, label), h("dd", {}, value)));
+}
+
+/** This plant's alerts, the open ones first; those long over come from the store. */
+function alertsSection(model: Model, actor: Actor, plantId: string, closed: AbortSignal): HTMLElement {
+  const list = h("ul", { class: "alert-list" });
+  const none = h("p", { class: "dim" }, t("alertsNone"));
+  const draw = () => {
+    const alerts = model.alerts.value.ofPlant(plantId).slice(0, OWN_ALERTS);
+    none.hidden = alerts.length > 0;
+    reconcile(list, alerts, (alert) => alert.alert_id, () => alertRow(model, actor, false), (item, alert) => item.show(alert));
+  };
+  model.alerts.watch(draw, closed);
+  fetchAlerts({ state: "all", plant: plantId, limit: OWN_ALERTS }, closed)
+    .then(({ alerts }) => {
+      model.alerts.value.add(alerts);
+      model.alerts.changed();
+    })
+    // The ones that the page knows are shown; the board's own list says what is wrong.
+    .catch(() => undefined);
+  return section(t("alerts"), none, list);
+}

@@ -1,0 +1,121 @@
+/** Generation by province, now or today, each against what was expected. */
+
+import { fetchRegionDay } from "../data/api";
+import { energyOf } from "../data/energy";
+import type { Totals } from "../data/totals";
+import { h, reconcile, setText } from "../dom";
+import { formatEnergy, formatPercent, formatPower, koreanDate, shareOf } from "../format";
+import { perFrame } from "../frame";
+import { t } from "../i18n";
+import { regionName } from "../i18n/regions";
+import type { Model } from "../model";
+import type { Signal } from "../signal";
+import { choice, panel } from "./panel";
+
+type Span = "now" | "today";
+
+/** A day's energies move slowly: asked for this often while they are on the screen. */
+const TODAY_PERIOD_MS = 60_000;
+
+/** Powers (kW) or energies (kWh), as the span has it. */
+interface Values {
+  actual: number | null;
+  expected: number | null;
+}
+
+interface Row {
+  code: string;
+  actual: number | null;
+  expected: number | null;
+  /** Length of the bar and place of the expectation's tick, 0–1. */
+  bar: number;
+  tick: number | null;
+}
+
+export function regionsPanel(model: Model, scope: Signal<string | null>, hover: (code: string | null) => void): HTMLElement {
+  let span: Span = "now";
+  let today = new Map<string, Values>();
+  let asked = { date: "", at: 0 };
+  const spans = choice<Span>(t("regions"), [["now", t("now")], ["today", t("today")]], "now", (value) => {
+    span = value;
+    draw();
+    void loadToday();
+  });
+  const { element, body } = panel("regions", t("regions"), spans.element);
+  const list = h("ul", { class: "region-list" });
+  body.append(list);
+  const loadToday = async () => {
+    const { asOf } = model.view.value;
+    if (span !== "today" || asOf === null) return;
+    const date = koreanDate(asOf);
+    if (date === asked.date && Date.now() - asked.at < TODAY_PERIOD_MS) return;
+    asked = { date, at: Date.now() };
+    today = await energiesOf([...model.totals.keys()], date, asOf / 1000);
+    draw();
+  };
+  const draw = perFrame(() => {
+    const values = [...model.totals].map(([code, totals]) => ({ code, ...(span === "now" ? powersOf(totals) : (today.get(code) ?? NONE)) }));
+    const rows = rowsOf(values);
+    reconcile(list, rows, (row) => row.code, (row) => createRow(row, scope, hover), (item, row) => updateRow(item, row, span, scope.value));
+  });
+  model.view.watch(() => {
+    draw();
+    void loadToday();
+  });
+  scope.watch(draw);
+  return element;
+}
+
+const NONE: Values = { actual: null, expected: null };
+
+const powersOf = ({ generationKw, expectedKw }: Totals): Values => ({ actual: generationKw, expected: expectedKw });
+
+/** Energies of a day so far; a province that does not answer has none, and is asked again with the next round. */
+async function energiesOf(codes: string[], date: string, untilS: number): Promise<Map<string, Values>> {
+  const energies = codes.map(async (code): Promise<[string, Values]> => {
+    const curve = await fetchRegionDay(code, date).catch(() => null);
+    if (!curve) return [code, NONE];
+    return [code, { actual: energyOf(curve.seconds, curve.actualKw, untilS), expected: energyOf(curve.seconds, curve.expectedKw, untilS) }];
+  });
+  return new Map(await Promise.all(energies));
+}
+
+/** Largest expectation first; all bars share one scale, so that lengths compare. */
+function rowsOf(values: (Values & { code: string })[]): Row[] {
+  const scale = Math.max(1e-9, ...values.flatMap(({ actual, expected }) => [actual ?? 0, expected ?? 0]));
+  return values
+    .map((row) => ({ ...row, bar: Math.max(0, row.actual ?? 0) / scale, tick: row.expected === null ? null : Math.max(0, row.expected) / scale }))
+    .sort((a, b) => (b.expected ?? b.actual ?? 0) - (a.expected ?? a.actual ?? 0) || a.code.localeCompare(b.code));
+}
+
+function createRow(row: Row, scope: Signal<string | null>, hover: (code: string | null) => void): HTMLLIElement {
+  const button = h(
+    "button",
+    {
+      type: "button",
+      class: "region-row",
+      onclick: () => {
+        scope.value = scope.value === row.code ? null : row.code;
+      },
+      onpointerenter: () => hover(row.code),
+      onpointerleave: () => hover(null),
+    },
+    h("span", { class: "region-name" }, regionName(row.code)),
+    h("span", { class: "region-bar" }, h("span", { class: "bar-fill" }), h("span", { class: "bar-tick" })),
+    h("span", { class: "region-value" }),
+    h("span", { class: "region-share" }),
+  );
+  return h("li", {}, button);
+}
+
+function updateRow(item: HTMLLIElement, row: Row, span: Span, scope: string | null): void {
+  const button = item.firstElementChild as HTMLButtonElement;
+  const [, bar, value, share] = button.children as unknown as [Element, HTMLElement, Element, Element];
+  bar.style.setProperty("--bar", row.bar.toFixed(4));
+  bar.style.setProperty("--tick", (row.tick ?? 0).toFixed(4));
+  bar.toggleAttribute("data-no-tick", row.tick === null || row.tick === 0);
+  setText(value, span === "now" ? formatPower(row.actual) : formatEnergy(row.actual));
+  setText(share, formatPercent(shareOf(row.actual, row.expected), 0));
+  share.setAttribute("title", t("ofExpected"));
+  button.setAttribute("aria-pressed", String(scope === row.code));
+}

@@ -1,0 +1,1 @@
+"""The live operations page and its API."""
