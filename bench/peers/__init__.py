@@ -1,0 +1,1 @@
+"""The peers' side of `bench.analyzer`; each module runs in an environment of its own."""
