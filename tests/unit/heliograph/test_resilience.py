@@ -1,0 +1,140 @@
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.eventhub._pyamqp.error import ErrorCondition, MessageException
+from azure.eventhub.exceptions import EventDataSendError
+
+from heliograph.resilience import BREAKER_OPEN, RETRIES, CircuitOpenError, Guard, is_transient, retry_after_s
+
+
+def http_error(status: int, headers: dict[str, str] | None = None) -> HttpResponseError:
+    error = HttpResponseError(f"status {status}")
+    error.status_code = status
+    error.response = SimpleNamespace(headers=headers or {})
+    return error
+
+
+class Neighbour:
+    """Fails as told, then answers."""
+
+    def __init__(self, *failures: BaseException) -> None:
+        self.failures = list(failures)
+        self.calls = 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return "done"
+
+
+def guard(name: str, **options: float) -> Guard:
+    return Guard(name, base_wait_s=0.001, max_wait_s=0.01, **options)  # type: ignore[arg-type]
+
+
+async def test_transient_failures_are_tried_again() -> None:
+    """A time-out, a broken connection and a 503 are tried again until an answer comes."""
+    neighbour = Neighbour(TimeoutError(), ConnectionResetError(), http_error(503))
+    assert await guard("retry")(neighbour) == "done"
+    assert neighbour.calls == 4
+
+
+async def test_each_further_try_is_counted_by_neighbour() -> None:
+    """The metric of retries counts the calls made again, not the first and not the failures that end it."""
+    counts = RETRIES.labels("counted")._value
+    assert await guard("counted")(Neighbour()) == "done"
+    assert counts.get() == 0
+    assert await guard("counted")(Neighbour(TimeoutError(), http_error(429))) == "done"
+    assert counts.get() == 2
+    with pytest.raises(ValueError, match="ours"):
+        await guard("counted")(Neighbour(ValueError("ours")))
+    with pytest.raises(TimeoutError):
+        await guard("counted", attempts=2)(Neighbour(TimeoutError(), TimeoutError()))
+    assert counts.get() == 3
+
+
+async def test_our_own_mistake_is_raised_at_once() -> None:
+    """A 404 or a ValueError is no matter of patience."""
+    for error in (ResourceNotFoundError("gone"), ValueError("wrong"), http_error(400)):
+        neighbour = Neighbour(error)
+        with pytest.raises(type(error)):
+            await guard("once")(neighbour)
+        assert neighbour.calls == 1
+
+
+async def test_the_last_failure_is_raised() -> None:
+    """After the last attempt the caller sees what the neighbour said."""
+    neighbour = Neighbour(*[http_error(429)] * 9)
+    with pytest.raises(HttpResponseError, match="429"):
+        await guard("last", attempts=3)(neighbour)
+    assert neighbour.calls == 3
+
+
+async def test_a_call_that_hangs_is_cut_off() -> None:
+    """Each attempt ends at its time-out."""
+
+    async def hang() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await guard("hang", attempts=2, timeout_s=0.01)(hang)
+
+
+async def test_the_breaker_opens_and_closes() -> None:
+    """After repeated failures the neighbour is left alone; after a while one call tries it and closes the circuit."""
+    neighbour = Neighbour(*[TimeoutError()] * 3)
+    careful = guard("breaker", attempts=1, breaker_threshold=3, breaker_ttl_s=0.05)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await careful(neighbour)
+    with pytest.raises(CircuitOpenError):
+        await careful(neighbour)
+    assert neighbour.calls == 3
+    assert BREAKER_OPEN.labels("breaker")._value.get() == 1
+    await asyncio.sleep(0.06)
+    assert await careful(neighbour) == "done"
+    assert BREAKER_OPEN.labels("breaker")._value.get() == 0
+
+
+async def test_mistakes_do_not_open_the_breaker() -> None:
+    """Refusals that are our own fault say nothing about the neighbour's health."""
+    careful = guard("mistakes", attempts=1, breaker_threshold=2)
+    for _ in range(5):
+        with pytest.raises(ValueError):
+            await careful(Neighbour(ValueError("wrong")))
+    assert await careful(Neighbour()) == "done"
+
+
+def test_retry_after_is_read_in_both_forms() -> None:
+    """Seconds, and Cosmos' milliseconds."""
+    assert retry_after_s(http_error(429, {"retry-after": "3"})) == 3
+    assert retry_after_s(http_error(429, {"x-ms-retry-after-ms": "250"})) == 0.25
+    assert retry_after_s(http_error(429)) is None
+    assert retry_after_s(ValueError()) is None
+
+
+def test_what_counts_as_transient() -> None:
+    """429 and 5xx may pass; 403 will not. A group passes if all in it do."""
+    assert is_transient(http_error(429))
+    assert is_transient(http_error(500))
+    assert not is_transient(http_error(403))
+    assert is_transient(ExceptionGroup("both", [http_error(503), TimeoutError()]))
+    assert not is_transient(ExceptionGroup("one", [http_error(503), http_error(403)]))
+
+
+@pytest.mark.parametrize(
+    ("condition", "passes"),
+    [
+        (ErrorCondition.InternalError, True),
+        (ErrorCondition.ResourceLimitExceeded, True),
+        (ErrorCondition.LinkMessageSizeExceeded, False),
+        (b"com.microsoft:timeout", True),
+        (b"com.microsoft:server-busy", True),
+    ],
+)
+def test_a_refused_send_is_tried_again_unless_the_event_is_to_blame(condition: bytes, passes: bool) -> None:
+    """A hub whose disk is full, or that is too busy, refuses a send for now; an event over the limit for ever."""
+    error = EventDataSendError("refused", MessageException(condition, description=b"refused"))
+    assert is_transient(error) is passes
