@@ -14,6 +14,9 @@ UV := $(shell command -v uv || echo .uv/bin/uv)
 RUN := $(UV) run --frozen --no-sync
 # Where this is set, as in many images, each start of each process would compile every module anew: seconds of its CPU.
 export PYTHONDONTWRITEBYTECODE :=
+# Hundreds of megabytes come from registries, some of them slow.
+export UV_HTTP_TIMEOUT ?= 180
+export UV_HTTP_RETRIES ?= 8
 # Node and npm by way of the wheel's own entry points: the links in its bin folder are plain files once installed.
 NODE_BIN := $(CURDIR)/.venv/bin
 FRONTEND := services/dashboard/frontend
@@ -71,7 +74,8 @@ page: $(PAGE)
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv==$(UV_VERSION)
 
 .venv/.installed: uv.lock $(wildcard pyproject.toml */*/pyproject.toml) | $(filter .uv/bin/uv,$(UV))
-	$(UV) sync --frozen --all-packages --compile-bytecode --python $(PYTHON)
+	$(UV) sync --frozen --all-packages --python $(PYTHON)
+	.venv/bin/python -m compileall -q -q -j 0 .venv/lib || true # a file that can't be compiled is compiled by nobody
 	touch $@
 
 $(PAGE): $(shell find $(FRONTEND) -type f -not -path '*/node_modules/*' 2>/dev/null) | install
