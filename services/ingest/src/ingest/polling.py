@@ -100,7 +100,9 @@ class PollJob:
                 book.exhaust(run.now)
             return self._failed(error, run, {**run.state, **book.state()}, begin)
         finally:
-            metrics.QUOTA_LEFT.labels(self.name).set(book.left(run.now) or 0)
+            left = book.left(run.now)
+            if left is not None:
+                metrics.QUOTA_LEFT.labels(self.name).set(left)
         state = {**run.state, **book.state()}
         if not complete:
             return Outcome(begin, state)
