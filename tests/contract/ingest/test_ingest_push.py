@@ -6,14 +6,17 @@ import gzip
 import json
 import uuid
 from collections import defaultdict
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from azure.storage.blob import BlobServiceClient
 
-from tests.contract.ingest.ingest_process import CLIENT, Ingest, Tail, dead_letters
+from tests.conftest import running_azurite
+from tests.contract.ingest.ingest_process import CLIENT, Ingest, Tail, dead_letters, running_ingest
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -151,3 +154,18 @@ def test_a_drained_host_takes_nothing_until_it_is_resumed(pushed: Ingest):
     assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
     assert CLIENT.post(f"{pushed.url}/admin/host/resume").status_code == 200
     assert push(pushed, reading(3)).status_code == 202
+
+
+def test_where_bad_items_can_not_be_kept_nothing_is_taken(tmp_path: Path, broker: str, sites_file: Path):
+    """Without the blobs, a push with a bad item gets 503 with Retry-After and no item of it is taken; one of good items
+    alone is taken."""
+    with ExitStack() as storage:
+        connection = storage.enter_context(running_azurite(tmp_path))
+        env = {"HELIOGRAPH_EVENTHUB_CONNECTION_STRING": broker, "HELIOGRAPH_STORAGE_CONNECTION_STRING": connection}
+        with running_ingest(tmp_path, env, sites_url=sites_file) as service:
+            storage.close()
+            answer = push(service, [reading(1), {"plant_id": "plant-2"}])
+            assert (answer.status_code, answer.headers["retry-after"].isdigit()) == (503, True)
+            assert answer.json()["detail"].startswith("nothing was kept: ")
+            assert service.metric("heliograph_ingest_readings_total") == 0
+            assert push(service, [reading(1)]).json()["accepted"] == 1

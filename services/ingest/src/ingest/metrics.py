@@ -34,6 +34,8 @@ SCHEDULE_INTERVAL = Gauge(
 )
 OWNED = Gauge("heliograph_ingest_schedule_owned", "1 while this replica holds the schedule's lease", ["source"])
 ALARM = Gauge("heliograph_ingest_alarm", "1 while a source keeps failing, or the outbox fills up", ["subject"])
-QUOTA_LEFT = Gauge("heliograph_ingest_quota_left", "Calls left in the tightest quota of a source that has any", ["source"])
+QUOTA_LEFT = Gauge(
+    "heliograph_ingest_quota_left", "Calls left in the tightest quota of a source that has any", ["source"]
+)
 PUSHES = Counter("heliograph_ingest_pushes_total", "Push requests by HTTP status", ["status"])
 EVENT_LAG = Gauge("heliograph_ingest_event_lag_seconds", "Clock minus event time of the last reading", ["source"])

@@ -120,7 +120,12 @@ class Sending:
                 await self._send_until_done(hub, key, [record])
             return True
         refused = Refused("rejected", f"the hub refused the event: {error}", records[0].body)
-        await self._letters.put(letters_of([refused], source=hub, lane=key, at=datetime.now(UTC)))
+        try:
+            await self._letters.put(letters_of([refused], source=hub, lane=key, at=datetime.now(UTC)))
+        except Exception as failed:
+            self._alarms.set("dead letters", f"{type(failed).__name__}: {failed}")
+            return False
+        self._alarms.set("dead letters", None)
         return True
 
     def _event(self, record: Record) -> EventData:
