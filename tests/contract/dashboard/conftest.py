@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -65,24 +65,34 @@ def is_ready(url: str) -> bool:
     return answer.status_code == 200
 
 
+@contextmanager
+def with_a_sink(folder: Path, hub: str, cosmos: str, blobs: str) -> Iterator[Stack]:
+    """A sink between the servers; no dashboard yet."""
+    env = os.environ | {
+        "HELIOGRAPH_EVENTHUB_CONNECTION_STRING": hub,
+        "HELIOGRAPH_STORAGE_CONNECTION_STRING": blobs,
+        "HELIOGRAPH_COSMOS_ENDPOINT": cosmos,
+        "HELIOGRAPH_COSMOS_KEY": COSMOS_KEY,
+        "HELIOGRAPH_HTTP_HOST": HOST,
+        "HELIOGRAPH_FLUSH_S": "0.5",
+        "HELIOGRAPH_ACCESS": "open",
+    }
+    sink_port, port = free_port(), free_port()
+    with running("sink", log=folder / "sink.log", env=env | {"HELIOGRAPH_HTTP_PORT": str(sink_port)}):
+        wait_for(lambda: is_ready(f"http://{HOST}:{sink_port}"), f"the sink (see {folder / 'sink.log'})", 150)
+        yield Stack(env | {"HELIOGRAPH_HTTP_PORT": str(port)}, folder, f"http://{HOST}:{port}")
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, azurite: str) -> Iterator[Stack]:
     """Servers and a sink; no dashboard yet."""
     folder = tmp_path_factory.mktemp("dashboard")
-    with running_broker(folder) as hub, running_cosmos(folder) as cosmos:
-        env = os.environ | {
-            "HELIOGRAPH_EVENTHUB_CONNECTION_STRING": hub,
-            "HELIOGRAPH_STORAGE_CONNECTION_STRING": azurite,
-            "HELIOGRAPH_COSMOS_ENDPOINT": cosmos,
-            "HELIOGRAPH_COSMOS_KEY": COSMOS_KEY,
-            "HELIOGRAPH_HTTP_HOST": HOST,
-            "HELIOGRAPH_FLUSH_S": "0.5",
-            "HELIOGRAPH_ACCESS": "open",
-        }
-        sink_port, port = free_port(), free_port()
-        with running("sink", log=folder / "sink.log", env=env | {"HELIOGRAPH_HTTP_PORT": str(sink_port)}):
-            wait_for(lambda: is_ready(f"http://{HOST}:{sink_port}"), f"the sink (see {folder / 'sink.log'})", 150)
-            yield Stack(env | {"HELIOGRAPH_HTTP_PORT": str(port)}, folder, f"http://{HOST}:{port}")
+    with (
+        running_broker(folder) as hub,
+        running_cosmos(folder) as cosmos,
+        with_a_sink(folder, hub, cosmos, azurite) as found,
+    ):
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 T = TypeVar("T")
 
+ANSWER_S = 10.0
+"""Who asks a service over HTTP has its answer by then, also where a neighbour is down."""
 RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 
 RETRIES = Counter("heliograph_retries_total", "Calls to a neighbour that were tried again", ["neighbour"])
@@ -134,6 +136,11 @@ class Guard:
     def _on_breaker(self, _circuit: str, event: str, payload: object) -> None:
         if event == "state_changed":
             BREAKER_OPEN.labels(self.neighbour).set(getattr(payload, "state", "") == "opened")
+
+
+def hasty(neighbour: str) -> Guard:
+    """A guard for calls that somebody waits for: two tries within `ANSWER_S`, and the short wait between them."""
+    return Guard(neighbour, timeout_s=ANSWER_S / 2, attempts=2)
 
 
 def _never(_state: RetryCallState) -> bool:

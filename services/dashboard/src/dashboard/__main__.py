@@ -20,6 +20,7 @@ from dashboard.watch import Watch
 from heliograph.blobs import BlobFolder, open_blobs
 from heliograph.cosmos import open_cosmos
 from heliograph.hub import open_sender
+from heliograph.resilience import hasty
 from heliograph.runtime import Service, run
 from heliograph.settings import read_settings
 from heliograph.sites import SiteBook
@@ -45,8 +46,8 @@ async def serve(service: Service[DashboardSettings]) -> None:
             store=store,
             history=History(store, cells=settings.cells, zone=ZoneInfo(settings.timezone)),
             sender=sender,
-            uploads=BlobFolder(blobs, UPLOADS),
-            thumbnails=BlobFolder(blobs, THUMBNAILS),
+            uploads=BlobFolder(blobs, UPLOADS, guard=hasty(f"blobs-{UPLOADS}")),
+            thumbnails=BlobFolder(blobs, THUMBNAILS, guard=hasty(f"blobs-{THUMBNAILS}")),
             arrivals=Arrivals(),
         )
         await work(service, parts, BlobFolder(blobs, SITES))

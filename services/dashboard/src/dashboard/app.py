@@ -6,7 +6,7 @@ from fastapi import Depends, FastAPI
 
 from dashboard import reference, routes_alerts, routes_export, routes_plants, routes_records, routes_regions
 from dashboard.access import EntraGate, Gate, OpenGate, PasswordGate, PublicGate, reader
-from dashboard.doors import BoundedBodies, refusals
+from dashboard.doors import NEIGHBOURS_FAIL, BoundedBodies, neighbour_fails, refusals
 from dashboard.front import Front
 from dashboard.pages import SafeHeaders
 from dashboard.passwords import Sessions
@@ -33,6 +33,8 @@ def build_app(settings: DashboardSettings) -> FastAPI:
     )
     app.state.gate = open_gate(settings)
     app.state.timezone = settings.timezone
+    for kind in NEIGHBOURS_FAIL:
+        app.add_exception_handler(kind, neighbour_fails)
     app.add_middleware(BoundedBodies, max_upload_bytes=int(settings.max_photo_mb * 1024 * 1024))
     app.add_middleware(SafeHeaders)
     app.include_router(session_routes, prefix=PREFIX)

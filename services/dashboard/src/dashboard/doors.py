@@ -6,9 +6,15 @@ from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import HTTPException
+from azure.core.exceptions import AzureError
+from azure.eventhub.exceptions import EventHubError
+from fastapi import HTTPException, Request
+from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BeforeValidator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from heliograph.resilience import is_transient
+from heliograph.telemetry import log
 
 T = TypeVar("T", date, datetime)
 
@@ -41,6 +47,18 @@ def refusals(*codes: int) -> dict[int | str, dict[str, Any]]:
     schema = {"type": "object", "properties": {"detail": {"type": "string"}}, "required": ["detail"]}
     content = {"application/json": {"schema": schema}}
     return {code: {"description": HTTPStatus(code).phrase, "content": content} for code in codes}
+
+
+NEIGHBOURS_FAIL: Final = (AzureError, EventHubError, TimeoutError, ConnectionError)
+
+
+async def neighbour_fails(_request: Request, error: Exception) -> JSONResponse:
+    """503 where trying again may help. Raises the error again where it won't."""
+    if not is_transient(error):
+        raise error
+    log.warning("a neighbour fails", error=f"{type(error).__name__}: {error}")
+    detail = "what this needs does not answer now; try again soon (/readyz says what fails)"
+    return JSONResponse({"detail": detail}, 503, {"Retry-After": "5"})
 
 
 class BoundedBodies:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from dashboard.answers import json_answer
 from dashboard.doors import Moment, refusals
 from dashboard.parts import Parts, parts_of, utc
 from heliograph.contracts import AlertAction, Insight, iso_seconds
+from heliograph.resilience import ANSWER_S
 from heliograph.storage import ALERTS, document_id, subject_of
 from heliograph.topology import shard_of
 from heliograph.wire import encode, spelt_out, to_event
@@ -137,8 +139,10 @@ def name_of(user: User, given: str) -> str:
 
 
 async def publish(parts: Parts, subject: str, message: Insight) -> None:
-    """Sends a message to the hub; the sink stores it and all dashboards tell it to their pages."""
-    await parts.sender.send(shard_of(subject), [to_event(encode([message]))])
+    """Sends a message to the hub; the sink stores it and all dashboards tell it to their pages. Raises `TimeoutError`
+    where the hub does not take it."""
+    async with asyncio.timeout(ANSWER_S):
+        await parts.sender.send(shard_of(subject), [to_event(encode([message]))])
 
 
 def alert_body(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from heliograph.blobs import BlobFolder, open_blobs
 from heliograph.dead_letters import DeadLetters
 from heliograph.hub import open_sender
 from heliograph.leases import BlobLease
-from heliograph.resilience import Guard
+from heliograph.resilience import hasty
 from heliograph.runtime import Service
 from heliograph.settings import WrongSettingError
 from heliograph.sites import publish_sites
@@ -41,8 +41,6 @@ from ingest.sending import Sending
 from ingest.settings import IngestSettings
 from ingest.validation import Validator
 
-LETTER_TIMEOUT_S = 5.0
-"""Who pushes readings waits for its dead letters, and is told within two such times that they can't be kept."""
 LAST_SENDS = 0.6
 """Share of the drain that the outbox may take; what is left is sent by the next process that owns it."""
 
@@ -60,7 +58,7 @@ async def serve(service: Service[IngestSettings]) -> None:
         outbox = stack.enter_context(_open_outbox(settings))
         alarms = Alarms()
         packer = Packer(outbox, linger_s=settings.linger_ms / 1000, compress=settings.compress)
-        keeping = Guard(f"blobs-{topology.DEAD_LETTERS}", timeout_s=LETTER_TIMEOUT_S, attempts=2)
+        keeping = hasty(f"blobs-{topology.DEAD_LETTERS}")  # who pushes readings waits for it
         letters = DeadLetters(BlobFolder(blobs, topology.DEAD_LETTERS, guard=keeping), SERVICE)
         fetcher = Fetcher(client, lambda container: BlobFolder(blobs, container))
         registry = Registry(settings.sites_url, fetcher, alarms)
