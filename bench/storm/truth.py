@@ -14,6 +14,7 @@ from heliograph.rows import moment_of
 from heliograph.storage import HOUR_S, day_start
 
 WINDOW_S: Final = 10
+MAX_CARRY_S: Final = 3600
 WEATHER: Final = ("poa_w_m2", "ghi_w_m2", "module_c", "ambient_c", "wind_m_s")
 NUMBERS: Final = ("capacity_kw", "utilisation_pct", "sum", "min", "max", "mean", "first", "last", *WEATHER)
 REGION_NUMBERS: Final = ("capacity_kw", "generation_kw")
@@ -89,6 +90,7 @@ def plant_truth(frame: pl.DataFrame) -> pl.DataFrame:
             generation.mean().alias("mean"),
             present.first().alias("first"),
             present.last().alias("last"),
+            _counts_until().filter(generation.is_not_null()).last().alias("until_us"),
             *(pl.col(name).cast(pl.Float64).mean() for name in WEATHER),
         )
         .with_columns(utilisation_pct=pl.col("mean") / pl.col("capacity_kw") * 100)
@@ -96,20 +98,51 @@ def plant_truth(frame: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _counts_until() -> pl.Expr:
+    """How long a reading with power is fresh, in microseconds; null if its interval is within half a window."""
+    interval_us = (pl.col("interval_s") * 1e6).round().cast(pl.Int64)
+    until_us = pl.col("observed_at").dt.epoch("us") + (interval_us * 3 // 2).clip(upper_bound=MAX_CARRY_S * 1_000_000)
+    return pl.when(interval_us * 2 > WINDOW_S * 1_000_000).then(until_us)
+
+
 def region_truth(plants: pl.DataFrame) -> pl.DataFrame:
-    """One row per region and window, from the plants' rows."""
-    gave = pl.col("count") > 0
+    """One row per region and window in which plants count, from the plants' rows. A plant without power in a window
+    counts as in the last window in which it had some, while that window's last reading with power is younger than one
+    and a half of its intervals as the window begins."""
+    heard = plants.group_by("region", "start").agg(pl.col("readings").sum())
     return (
-        plants.group_by("region", "start")
-        .agg(
-            gave.sum().alias("plants"),
-            pl.col("readings").sum(),
-            pl.col("capacity_kw").filter(gave).sum(),
-            pl.col("mean").filter(gave).sum().alias("generation_kw"),
-        )
-        .filter(pl.col("plants") > 0)
+        pl.concat([_powered(plants), _carried(plants)])
+        .group_by("region", "start")
+        .agg(pl.len().alias("plants"), pl.col("capacity_kw").sum(), pl.col("mean").sum().alias("generation_kw"))
+        .join(heard, on=["region", "start"], how="left")
+        .with_columns(pl.col("readings").fill_null(0))
+        .select("region", "start", "plants", "readings", "capacity_kw", "generation_kw")
         .sort("region", "start")
     )
+
+
+_COUNTED: Final = ("region", "start", "capacity_kw", "mean")
+
+
+def _powered(plants: pl.DataFrame) -> pl.DataFrame:
+    return plants.filter(pl.col("count") > 0).select(_COUNTED)
+
+
+def _carried(plants: pl.DataFrame) -> pl.DataFrame:
+    """The windows between those in which a plant has power, as far as the last of them counts: each joined to what
+    was before it."""
+    rows = plants.filter(pl.col("count") > 0)
+    slow = rows.filter(pl.col("plant_id").is_in(rows.filter(pl.col("until_us").is_not_null())["plant_id"].implode()))
+    if slow.is_empty():
+        return _powered(slow)
+    starts = pl.DataFrame(
+        {"start": range(int(slow["start"].min()), int(slow["until_us"].max()) // 1_000_000 + 1, WINDOW_S)}  # type: ignore[arg-type]
+    )
+    grid = starts.join(slow.select("plant_id").unique(), how="cross")
+    empty = grid.join(slow, on=["plant_id", "start"], how="anti").sort("start")
+    before = slow.sort("start")
+    found = empty.join_asof(before, on="start", by="plant_id", check_sortedness=False)
+    return found.filter(pl.col("start") * 1_000_000 < pl.col("until_us")).select(_COUNTED)
 
 
 def plant_rows(windows: Iterable[PlantWindow]) -> pl.DataFrame:

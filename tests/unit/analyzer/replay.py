@@ -20,6 +20,7 @@ from heliograph.contracts import Alert, PlantWindow, Reading, RegionWindow
 
 NOON = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
 """Noon in Korea."""
+HELLO = NOON - timedelta(seconds=200)
 TIMING = Timing(2 * SECOND, 60 * SECOND, 10 * SECOND, 300 * SECOND, 86_400 * SECOND)
 
 
@@ -98,7 +99,7 @@ def facts(documents: Iterable[Document]) -> dict[object, object]:
         if isinstance(one, Alert):
             if "withdrawn" not in one.evidence:
                 result[key] = (one.rule, one.state, one.onset, one.resolved_at, one.plants)
-        elif one.readings:
+        elif one.readings or (isinstance(one, RegionWindow) and one.plants):
             result[key] = msgspec.structs.replace(one, revision=0)
     return result
 
@@ -108,9 +109,10 @@ def frame_of(readings: Iterable[Reading]) -> pl.DataFrame:
     return (
         pl.DataFrame(
             [{"plant": one.plant_id, "source": one.source, "at": to_micros(one.observed_at), "kw": one.generation_kw,
-              "capacity": one.capacity_kw, "module": one.module_c, "region": one.region} for one in readings],
-            schema={"plant": pl.String, "source": pl.String, "at": pl.Int64, "kw": pl.Float64, "capacity": pl.Float64,
-                    "module": pl.Float64, "region": pl.String},
+              "interval": round(one.interval_s * SECOND), "capacity": one.capacity_kw, "module": one.module_c,
+              "region": one.region} for one in readings],
+            schema={"plant": pl.String, "source": pl.String, "at": pl.Int64, "kw": pl.Float64, "interval": pl.Int64,
+                    "capacity": pl.Float64, "module": pl.Float64, "region": pl.String},
         )
         .unique(["plant", "source", "at"])
         .sort("plant", "at", "source")
@@ -119,6 +121,7 @@ def frame_of(readings: Iterable[Reading]) -> pl.DataFrame:
 
 
 _KW = pl.col("kw").drop_nulls()
+HOUR = 3600 * SECOND
 AGGREGATES = {
     "readings": pl.len(),
     "count": _KW.len(),
@@ -130,6 +133,8 @@ AGGREGATES = {
     "capacity": pl.col("capacity").last(),
     "module": pl.col("module").drop_nulls().mean(),
     "module_max": pl.col("module").max(),
+    "at": pl.col("at").filter(pl.col("kw").is_not_null()).last(),
+    "interval": pl.col("interval").filter(pl.col("kw").is_not_null()).last(),
 }
 
 
@@ -147,6 +152,30 @@ def batch(readings: Iterable[Reading], window: str = "tumbling-10s") -> pl.DataF
         case _, [gap, longest]:
             made = _sessions(frame, gap, longest)
     return made.sort("plant", "start")
+
+
+def region_batch(readings: Iterable[Reading]) -> pl.DataFrame:
+    """The region windows of ten seconds of distinct readings: each plant's last window with power at or before each
+    window, by an as-of join, while it counts."""
+    windows, size = batch(readings), 10 * SECOND
+    fresh = (pl.col("interval") * 3 // 2).clip(upper_bound=HOUR)
+    until = pl.when(pl.col("interval") > size // 2).then(pl.col("at") + fresh).otherwise(0)
+    powered = windows.filter(pl.col("count") > 0).select(
+        "plant", "region", "capacity", begun="start", start="start", until=until, kw=pl.col("sum") / pl.col("count")
+    )
+    last = max(windows["start"].max(), (powered["until"].max() or 0) - 1)  # type: ignore[operator, type-var]
+    starts = pl.DataFrame({"start": range(windows["start"].min(), last + 1, size)})  # type: ignore[arg-type]
+    counted = (
+        starts.join(powered.select("plant").unique(), how="cross")
+        .sort("start")
+        .join_asof(powered.sort("start"), on="start", by="plant", check_sortedness=False)
+        .filter((pl.col("begun") == pl.col("start")) | (pl.col("start") < pl.col("until")))
+        .group_by("region", "start")
+        .agg(plants=pl.len(), capacity=pl.col("capacity").sum(), kw=pl.col("kw").sum())
+    )
+    heard = windows.group_by("region", "start").agg(pl.col("readings").sum())
+    joined = heard.join(counted, on=["region", "start"], how="full", coalesce=True)
+    return joined.with_columns(pl.col("readings", "plants", "capacity", "kw").fill_null(0)).sort("region", "start")
 
 
 def _hopping(frame: pl.DataFrame, size: int, hop: int) -> pl.DataFrame:
@@ -176,6 +205,27 @@ def _sessions(frame: pl.DataFrame, gap: int, longest: int) -> pl.DataFrame:
         .agg(**AGGREGATES, start=at.min(), after=at.max() + gap)
         .with_columns(end=pl.min_horizontal("after", (pl.col("spell") + 1) * longest))
     )
+
+
+def slow_fleet(plants: int, seconds: int, rng: random.Random) -> list[Reading]:
+    """Plants that report at intervals of their own, from a moment to minutes, staggered; now and then a reading fails
+    to come, has no power, stands for another interval, or is of the weather alone. Each has a reading at `HELLO`, so
+    that what comes first after it does not say whose plant it is."""
+    readings = [reading(f"p{number}", HELLO, region=("KR-46", "KR-47")[number % 2]) for number in range(plants)]
+    for number in range(plants):
+        interval = rng.choice([0.0, 1.0, 5.0, 5.000001, 10.0, 15.0, 40.0, 75.0, 300.0])
+        at_s = rng.uniform(0, interval or 7.0)
+        while at_s < seconds:
+            at = NOON + timedelta(microseconds=round(at_s * 1e6))
+            power = None if rng.random() < 0.1 else round(rng.uniform(40, 60), 3)
+            told = interval if rng.random() < 0.8 else rng.choice([0.0, 5.0, 25.0, 120.0])
+            source = "fleet" if number % 3 or power is not None else "sky"
+            if rng.random() < 0.85:
+                readings.append(reading(f"p{number}", at, generation_kw=power, interval_s=told, source=source,
+                                        capacity_kw=rng.choice([100.0, 110.0]), poa_w_m2=700.0,
+                                        region=("KR-46", "KR-47")[number % 2]))  # fmt: skip
+            at_s += max(interval, 1.0) * rng.choice([1, 1, 1, 0.7, 1.6])
+    return sorted(readings, key=lambda one: (one.observed_at, one.plant_id))
 
 
 def day_of(plants: int, seconds: int, rng: random.Random, *, every_s: float = 2.0) -> list[Reading]:

@@ -38,6 +38,8 @@ def assert_same(columns: Columns, expected: list[Reading]) -> None:
     for name in NUMBERS:
         wanted = [math.nan if getattr(one, name) is None else getattr(one, name) for one in expected]
         np.testing.assert_array_equal(columns.values.get(name, nothing), wanted, err_msg=name)
+    intervals = np.nan_to_num(columns.values.get("interval_s", nothing))
+    np.testing.assert_array_equal(intervals, [one.interval_s for one in expected])
 
 
 @settings(max_examples=60, deadline=None)

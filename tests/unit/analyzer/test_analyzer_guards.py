@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from unittest import mock
 
 import numpy as np
 import pytest
-from replay import NOON, batch, events_of, facts, final, flush, partition, reading, reborn, run
+from replay import NOON, batch, events_of, facts, final, flush, partition, reading, reborn, region_batch, run
 
+from analyzer import lane
+from analyzer.carried import NO_POWERS, Carried
 from analyzer.clock import Clock
 from analyzer.columns import choose, join
 from analyzer.documents import _Groups
+from analyzer.folds import Table
 from analyzer.lane import Lane
 from analyzer.panes import Pane
 from analyzer.partition import Partition
@@ -123,6 +127,59 @@ def the_order_of_plants_leaves_no_trace_in_sums() -> None:
     assert sums[0] == sums[1]
 
 
+def _regions(documents: list[object]) -> list[tuple[int, int]]:
+    windows = [one for one in final(documents).values() if isinstance(one, RegionWindow)]  # type: ignore[arg-type]
+    return [(one.readings, one.plants) for one in sorted(windows, key=lambda one: one.window_start)]
+
+
+def _slow(*at: int, interval_s: float = 25.0) -> list[list[object]]:
+    return [[reading("slow", NOON + SECONDS[second], interval_s=interval_s)] for second in at]
+
+
+def power_is_carried_while_it_is_fresh() -> None:
+    target = partition()
+    documents = run(target, events_of(_slow(0)))  # type: ignore[arg-type]
+    assert _regions([*documents, *flush(target)]) == [(1, 1), (0, 1), (0, 1), (0, 1)]
+
+
+def who_reports_twice_a_window_is_not_carried() -> None:
+    target = partition()
+    documents = run(target, events_of(_slow(9, interval_s=5.0)))  # type: ignore[arg-type]
+    assert _regions([*documents, *flush(target)]) == [(1, 1)]
+
+
+def what_is_carried_goes_back_with_the_state() -> None:
+    readings = [reading("slow", NOON + SECONDS[at], interval_s=25.0, generation_kw=float(at)) for at in (0, 28, 49)]
+    readings += [reading("p", NOON + SECONDS[12]), reading("p", NOON + SECONDS[60])]
+    target = partition()
+    documents = run(target, events_of([[one] for one in readings])) + flush(target)
+    found = [one for one in final(documents).values() if isinstance(one, RegionWindow)]
+    assert [(one.plants, one.generation_kw) for one in sorted(found, key=lambda one: one.window_start)] == [
+        (row["plants"], row["kw"]) for row in region_batch(readings).to_dicts()
+    ]
+
+
+def windows_without_plants_are_taken_back() -> None:
+    other = [[reading("other", NOON + SECONDS[second], region="KR-47")] for second in (50, 65)]
+    target = partition()
+    ended = [reading("slow", NOON + SECONDS[11], interval_s=0.0)]
+    documents = run(target, events_of([*_slow(0, interval_s=40.0), other[0], ended, other[1]]))  # type: ignore[list-item]
+    documents += flush(target)
+    found = [one for one in final(documents).values() if isinstance(one, RegionWindow) and one.region == "KR-46"]
+    assert [one.plants for one in sorted(found, key=lambda one: one.window_start)] == [1, 1, 0, 0]
+
+
+def a_source_that_catches_up_gets_its_quiet_windows() -> None:
+    readings = [reading("slow", NOON + SECONDS[second], interval_s=40.0) for second in (0, 5, 60, 100, 140)]
+    target = partition()
+    documents = run(target, events_of([readings[:1]]))
+    documents += target.pass_time(target.hub_us + 300_000_000).documents
+    documents += run(target, events_of([[one] for one in readings[1:]], first=1))
+    documents += target.pass_time(target.hub_us + 75_000_000).documents
+    found = [one for one in final(documents).values() if isinstance(one, RegionWindow)]
+    assert [one.plants for one in found] == [1] * len(region_batch(readings))
+
+
 def plants_that_stopped_are_forgotten() -> None:
     target = partition()
     run(target, events_of([[reading("gone", NOON)], [reading("p", NOON + timedelta(days=2))]]))
@@ -159,6 +216,23 @@ def _rounded_each_time(self: _Groups, values: np.ndarray) -> np.ndarray:
     return np.array([sum(values[self.order].tolist())])
 
 
+def _ever_fresh(self: Carried, table: Table, expected_kw: np.ndarray, end_us: int, plants: int) -> Carried:
+    carried = _AFTER(self, table, expected_kw, end_us, plants)
+    return replace(carried, until_us=carried.until_us + 3_600_000_000)
+
+
+def _keep_carried(self: Lane) -> list[Alert]:
+    carried = self.state.carried
+    said = _GO_BACK(self)
+    self.state = replace(self.state, carried=carried)
+    return said
+
+
+def _no_quiet(self: Lane, before: Clock) -> bool:
+    return _HAS_NEWS(self, replace(before, quiet_us=self.clock.quiet_us))
+
+
+_AFTER, _GO_BACK, _HAS_NEWS = Carried.after, Lane._go_back, Lane._has_news
 _UPDATE, _OBSERVE, _TAKE = Published.update, Clock.observe, Partition.take
 _SETTLED_BY_SILENCE = property(lambda self: self.published_us - self.lateness_us)
 GUARDS: dict[str, tuple[Callable[[], None], object, str, object]] = {
@@ -173,6 +247,15 @@ GUARDS: dict[str, tuple[Callable[[], None], object, str, object]] = {
     "taking back merged sessions": (merged_sessions_are_taken_back, Lane, "_vanished",
                                     lambda self, windower, readings, table, after_us: table.lines(table.rows < 0)),
     "rounding sums once": (the_order_of_plants_leaves_no_trace_in_sums, _Groups, "sums", _rounded_each_time),
+    "carrying": (power_is_carried_while_it_is_fresh, Carried, "into", lambda self, start_us, powered, size: NO_POWERS),
+    "carrying while it is fresh": (power_is_carried_while_it_is_fresh, Carried, "after", _ever_fresh),
+    "carrying long intervals alone": (who_reports_twice_a_window_is_not_carried, lane, "without_short_intervals",
+                                      lambda values, window_us: values),
+    "going back with what is carried": (what_is_carried_goes_back_with_the_state, Lane, "_go_back", _keep_carried),
+    "looking again at windows that were published": (windows_without_plants_are_taken_back, Lane, "published_after",
+                                                     lambda self, time_us: []),
+    "publishing as a source catches up": (a_source_that_catches_up_gets_its_quiet_windows, Lane, "_has_news",
+                                          _no_quiet),
     "forgetting": (plants_that_stopped_are_forgotten, Lane, "forget", lambda self, before_us: iter(())),
     "withdrawing alerts": (disproved_alerts_are_withdrawn, Lane, "_alerts", lambda self, before, said: iter(said)),
 }  # fmt: skip

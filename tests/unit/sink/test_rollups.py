@@ -86,6 +86,15 @@ def test_region_partials_are_summed_and_then_averaged(region_window) -> None:
     assert (point.generation_kw, point.windows, point.capacity_kw) == (300.0, 30, 3000.0)
 
 
+def test_windows_without_plants_are_no_zeros(region_window) -> None:
+    """A window of weather alone, and one that was taken back, say nothing about a region's power."""
+    empty = {"plants": 0, "capacity_kw": 0.0, "generation_kw": 0.0, "expected_kw": None, "utilisation_pct": None}
+    partials = [region_window(after_s=10 * n, generation_kw=100.0) for n in range(3)]
+    partials += [region_window(after_s=10 * n, **empty) for n in range(3, 30)]
+    [point] = region_points(partials)["KR-46"]
+    assert (point.generation_kw, point.windows) == (100.0, 3)
+
+
 def test_region_rollup_replaces_its_five_minutes_only(region_window) -> None:
     """A correction changes its own point and no other."""
     span = Span("2026-06-01", "regions", HOUR.start_s)

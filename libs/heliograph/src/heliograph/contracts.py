@@ -47,7 +47,8 @@ class Reading(Message, frozen=True, kw_only=True):
     observed_at: Utc
     """End of the interval that the values stand for."""
     interval_s: Annotated[float, Meta(ge=0, le=86400, extra={"unit": "s"})] = 0.0
-    """Length of that interval; 0 when the values are instantaneous."""
+    """Length of that interval; 0 when the values are instantaneous. For one and a half times as long, an hour at most,
+    the plant's power goes on counting in its region, if no later reading with power comes."""
     region: Name
     """ISO 3166-2 code of the province, e.g. KR-46."""
     capacity_kw: Capacity
@@ -116,6 +117,11 @@ class RegionWindow(Message, frozen=True, kw_only=True, tag_field="kind", tag="re
     """A region over `[window_start, window_end)`, as far as one partition of the hub has seen it.
 
     The region's total is the sum over `partition` of the latest revision of each partial.
+
+    A plant counts with its own power in the window or, without any, with that of its last window with power, if the
+    last reading with power there has an interval over half a window and is younger than one and a half intervals (and
+    an hour) at `window_start`. Only the first window definition carries power so. A window that was taken back, since
+    late readings left it without plants, has no readings and no plants.
     """
 
     v: Literal[1]
@@ -126,12 +132,13 @@ class RegionWindow(Message, frozen=True, kw_only=True, tag_field="kind", tag="re
     window_end: Utc
     revision: Count = 0
     readings: Count
+    """That fell into the window; those that are carried into it are not counted again."""
     plants: Count
-    """Plants with a generation reading in the window."""
+    """Plants that count, heard in the window or carried into it."""
     capacity_kw: Annotated[float, Meta(ge=0, extra={"unit": "kW"})]
     """Sum over those plants."""
     generation_kw: float
-    """Sum over those plants of their mean generation."""
+    """Sum over those plants of their mean generation, each of its own last window."""
     expected_kw: float | None = None
     """Sum over those plants that have an expectation."""
     utilisation_pct: Percent | None = None

@@ -72,7 +72,7 @@ class RegionPoint(msgspec.Struct, frozen=True, array_like=True):
     generation_kw: float
     expected_kw: float | None
     capacity_kw: float
-    """Of the plants that reported."""
+    """Of the plants that count."""
     plants: float
 
 
@@ -184,10 +184,12 @@ def _total(partials: Sequence[RegionWindow]) -> RegionWindow:
 
 
 def region_points(partials: Iterable[RegionWindow]) -> dict[str, list[RegionPoint]]:
-    """The points of each region's partials of one day, in order."""
+    """The points of each region's partials of one day, in order. Windows in which no plant counts, such as those with
+    weather alone, say nothing about power."""
     regions: dict[str, list[RegionWindow]] = defaultdict(list)
     for total in region_totals(partials):
-        regions[total.region].append(total)
+        if total.plants:
+            regions[total.region].append(total)
     return {
         region: [_region_point(index, group) for index, group in _by_index(_finest(totals))]
         for region, totals in regions.items()

@@ -31,9 +31,9 @@ class Clock:
     """Hub time of the last event of this source."""
     published_us: int = NEVER
     quiet_us: int = NEVER
-    """Up to where silence may be told: as far as the stamps have come, or the hub's clock while nothing comes. Unlike
-    `published` it goes back when a source that was held up speaks again, minutes behind: what it still has to say is no
-    silence."""
+    """Up to where silence may be told, and power carried over it: as far as the stamps have come, or the hub's clock
+    while nothing comes. Unlike `published` it goes back when a source that was held up speaks again, minutes behind:
+    what it still has to say is no silence."""
 
     @property
     def settled_us(self) -> int:

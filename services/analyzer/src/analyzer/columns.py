@@ -244,6 +244,7 @@ _NUMBERS: dict[str, Callable[[Sequence[Any]], list[float | None]]] = {
     "module_c": lambda readings: [one.module_c for one in readings],
     "ambient_c": lambda readings: [one.ambient_c for one in readings],
     "wind_m_s": lambda readings: [one.wind_m_s for one in readings],
+    "interval_s": lambda readings: [one.interval_s for one in readings],
 }
 """Spelt out, since the interpreter remembers where an attribute that it reads by name lies: two thirds of the time that
 `attrgetter` takes."""

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
+from analyzer.carried import Powers
 from analyzer.columns import Floats, Ints, Mask, from_micros
 from analyzer.folds import Table
 from analyzer.plants import Plants
@@ -123,37 +124,38 @@ def _aggregate(
 
 
 def region_windows(
-    table: Table, expected_kw: Floats, plants: Plants, window: str, partition: str, published: Published
+    powers: Powers, start_us: int, end_us: int, plants: Plants, window: str, partition: str, published: Published
 ) -> Iterator[RegionWindow]:
-    """The partials of a table of one window that differ from what was published."""
-    if not table.rows.size:
-        return
-    region = plants.region[table.rows]
+    """The partials of one window that differ from what was published. A region that was published and that no plant
+    counts in any more is said again, with none."""
+    region = plants.region[powers.rows]
     size = len(plants.regions)
-    mean = table.generation_kw.mean
-    powered = ~np.isnan(mean)
-    due = powered & ~np.isnan(expected_kw)
-    powers = _Groups.of(region, powered, size)
-    dues = powers if (due == powered).all() else _Groups.of(region, due, size)
+    powered = ~np.isnan(powers.mean_kw)
+    due = powered & ~np.isnan(powers.expected_kw)
+    groups = _Groups.of(region, powered, size)
+    dues = groups if (due == powered).all() else _Groups.of(region, due, size)
     sums = {
-        "readings": np.bincount(region, table.readings, size),
-        "plants": powers.counts,
-        "capacity": powers.sums(table.capacity_kw),
-        "generation": powers.sums(mean),
+        "readings": np.bincount(region, powers.readings, size),
+        "plants": groups.counts,
+        "capacity": groups.sums(powers.capacity_kw),
+        "generation": groups.sums(powers.mean_kw),
         "due": dues.counts,
-        "expected": dues.sums(expected_kw),
+        "expected": dues.sums(powers.expected_kw),
     }
     digest = digests_of(sums.values())
-    start, end = from_micros(int(table.starts[0])), from_micros(int(table.ends[0]))
+    start, end = from_micros(start_us), from_micros(end_us)
     columns = {name: values.tolist() for name, values in sums.items()}
-    for number in np.unique(region).tolist():
-        revision = published.update_region(plants.regions[number], int(digest[number]))
+    here = set(region.tolist())
+    for number, name in enumerate(plants.regions):
+        if number not in here and name not in published.regions:
+            continue
+        revision = published.update_region(name, int(digest[number]))
         if revision is None:
             continue
-        one = {name: values[number] for name, values in columns.items()}
+        one = {column: values[number] for column, values in columns.items()}
         yield RegionWindow(
             v=1,
-            region=plants.regions[number],
+            region=name,
             partition=partition,
             window=window,
             window_start=start,

@@ -12,7 +12,10 @@ import numpy as np
 
 from analyzer.columns import Floats, Ints, Mask
 from analyzer.panes import Sorted
-from analyzer.windows import Ranges
+from analyzer.windows import SECOND, Ranges
+
+MAX_CARRY_US = 3600 * SECOND
+"""Power older than an hour says nothing about the present, however long the interval that it is the mean of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class Table:
     module_c_max: Floats
     ambient_c: Floats
     wind_m_s: Floats
+    until_us: Ints
+    """How long the last reading with power is fresh: an interval and a half; 0 without one whose interval carries."""
 
     @property
     def utilisation_pct(self) -> Floats:
@@ -97,6 +102,7 @@ def fold(readings: Sorted, ranges: Ranges) -> Table:
         module_c_max=_max(module_c, begins, ends),
         ambient_c=_mean(values.get("ambient_c"), begins, ends),
         wind_m_s=_mean(values.get("wind_m_s"), begins, ends),
+        until_us=_until(readings, begins, ends),
     )
 
 
@@ -104,7 +110,21 @@ def emptied(rows: Ints, starts: Ints, ends: Ints, capacity_kw: Floats) -> Table:
     """Lines of windows that turned out to hold no reading."""
     nothing = np.full(rows.size, np.nan)
     zeros = np.zeros(rows.size, dtype=np.int64)
-    return Table(rows, starts, ends, starts, starts, zeros, capacity_kw, _nothing(rows.size), *([nothing] * 6))
+    weather = (nothing, nothing, nothing, nothing, nothing, nothing)
+    return Table(rows, starts, ends, starts, starts, zeros, capacity_kw, _nothing(rows.size), *weather, until_us=zeros)
+
+
+def _until(readings: Sorted, begins: Ints, ends: Ints) -> Ints:
+    interval_s, power = readings.values.get("interval_s"), readings.values.get("generation_kw")
+    if interval_s is None or power is None:
+        return np.zeros(begins.size, dtype=np.int64)
+    long = ~np.isnan(interval_s)
+    interval_us = np.rint(np.where(long, interval_s, 0.0) * SECOND).astype(np.int64)
+    until_us = np.where(long, readings.times + np.minimum(interval_us * 3 // 2, MAX_CARRY_US), 0)
+    places = np.where(np.isnan(power), -1, np.arange(power.size))
+    last = np.maximum.accumulate(places)[ends - 1] if places.size else places
+    result: Ints = np.where(last >= begins, until_us[np.maximum(last, 0)], 0)
+    return result
 
 
 def _reduce(ufunc: np.ufunc, column: Floats, begins: Ints, ends: Ints) -> Floats:

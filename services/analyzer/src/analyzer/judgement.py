@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from analyzer.alerts import Standing
+from analyzer.carried import Carried
 from analyzer.columns import Floats, Ints, Mask
 from analyzer.documents import FAULTY, NIGHT, NO_DATA, OK, WARNING
 from analyzer.expectation import Expectation, clear_sky, expect
@@ -26,6 +27,8 @@ class State:
     memory: Memory
     habits: Habits
     standing: Standing
+    carried: Carried = field(default_factory=Carried)
+    """Snapshots that know of none hold none."""
 
     @classmethod
     def blank(cls, rows: int) -> State:
@@ -36,12 +39,13 @@ class State:
         """With blank lines for plants that came later."""
         if self.memory.rows >= rows:
             return self
-        return State(self.memory.grown(rows), self.habits.grown(rows), self.standing.grown(rows))
+        return State(self.memory.grown(rows), self.habits.grown(rows), self.standing.grown(rows), self.carried)
 
     def kept(self, mask: Mask, plants: Plants) -> State:
         """Of the plants in the mask only."""
         here = mask[: self.memory.rows]
-        return State(self.memory.kept(here), self.habits.kept(here), self.standing.kept(here, plants))
+        carried = self.carried.kept(mask)
+        return State(self.memory.kept(here), self.habits.kept(here), self.standing.kept(here, plants), carried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,9 @@ def judge(state: State, table: Table, start_us: int, end_us: int, plants: Plants
     found = findings(view, limits)
     standing, alerts = state.standing.after(view, found, plants)
     memory = state.memory.after(seen)
-    after = State(memory, habits.after(seen, standing.ill(found), standing.down, memory.cadence_us), standing)
+    learned = habits.after(seen, standing.ill(found), standing.down, memory.cadence_us)
+    carried = state.carried.after(table, expectation.expected_kw, end_us, len(plants))
+    after = State(memory, learned, standing, carried)
     return Judged(after, expectation.expected_kw, colours(table, expectation.elevation_deg, standing), alerts)
 
 

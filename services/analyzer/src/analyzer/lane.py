@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from analyzer.carried import EMPTY_ROWS, Powers, without_short_intervals
 from analyzer.clock import NEVER, Clock
 from analyzer.columns import Floats, Ints, Micros, Values, from_micros
 from analyzer.documents import PlantLines, digests, region_windows
@@ -37,11 +38,19 @@ SILENCE_RETRY_US = 300 * SECOND
 
 
 class Closed(NamedTuple):
-    """A closed window that may still be corrected: its end, the state before it, and the alerts it led to."""
+    """A judged window that may still be corrected: its end, the state before it, and the alerts it led to."""
 
     end_us: int
     before: State
     alerts: list[Alert]
+
+
+class Upcoming(NamedTuple):
+    """A window to be closed: its end, and whether it holds no more than what is carried into it, so that the rules
+    have nothing to look at. Of two with one end the one that is judged comes first."""
+
+    end_us: int
+    only_carried: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +84,14 @@ class Lane:
     """Sources met in this lane; the first is its own, others supplement its plants."""
     state: State = field(default_factory=lambda: State.blank(0))
     closed_us: int = NEVER
-    """End of the last window that was judged."""
+    """End of the last window that was closed."""
     dirty_us: int | None = None
     """Start of the earliest pane that got a reading after it was published."""
     history: list[Closed] = field(default_factory=list)
     published: dict[tuple[str, int], Published] = field(default_factory=dict)
     """By definition and window start."""
+    again: list[int] = field(default_factory=list)
+    """Ends of the main windows after `closed_us` that were published, ascending: a late reading came before them."""
     silence: tuple[State, Micros] | None = None
     """When the plants that are not said to be silent would be; of that state."""
 
@@ -93,6 +104,7 @@ class Lane:
         """Takes in readings of known plants that are not late, at least one; `span` as in `Columns`."""
         if source not in self.sources:
             self.sources.append(source)
+        values = without_short_intervals(values, self.definitions.main.size_us)
         earliest = self.log.append(rows, times, span, values, self.sources.index(source))
         if earliest < self.clock.published_us:
             self.dirty_us = earliest if self.dirty_us is None else min(earliest, self.dirty_us)
@@ -130,15 +142,16 @@ class Lane:
             return True
         if self.dirty_us is not None and after.latest_us // span > before.latest_us // span:
             return True
-        return after.published_us // span > before.published_us // span
+        passed = (after.published_us, before.published_us), (after.quiet_us, before.quiet_us)
+        return any(now // span > then // span for now, then in passed)
 
     # --- the main window, with its rules -------------------------------------------------------------------------
 
     def _close_main(self) -> Iterator[Part]:
         said_before = self._go_back()
         said: list[Alert] = []
-        while (end := self._next_end()) is not None:
-            yield from self._close_window(end, said)
+        while (upcoming := self._next_end()) is not None:
+            yield from self._close_window(upcoming, said)
         yield from self._alerts(said_before, said)
 
     def _go_back(self) -> list[Alert]:
@@ -150,20 +163,41 @@ class Lane:
         undone = [closed for closed in self.history if closed.end_us >= first_end]
         if first_end <= self.closed_us:
             self.closed_us = first_end - 1
+            self.again = self.published_after(self.closed_us)
         if undone:
             self.history = [closed for closed in self.history if closed.end_us < first_end]
             self.state = undone[0].before
         return [alert for closed in undone for alert in closed.alerts]
 
-    def _next_end(self) -> int | None:
-        """The end of the next window to judge, if the watermark has passed it."""
-        size = self.definitions.main.size_us
+    def published_after(self, time_us: int) -> list[int]:
+        """Ends of the main windows that were published and end after the time, ascending."""
+        main = self.definitions.main
+        ends = (start + main.size_us for name, start in self.published if name == main.name)
+        return sorted(end for end in ends if end > time_us)
+
+    def _next_end(self) -> Upcoming | None:
+        """The next window to close, if the watermark has passed its end. Silence and what is carried follow no
+        readings, so they wait for a source that catches up; what is carried up to a window with readings does not."""
+        size, quiet = self.definitions.main.size_us, self.clock.quiet_us
         ends = {start // size * size + size for start in self.log.panes}
         with_data = min((end for end in ends if end > self.closed_us), default=None)
-        silence = self._next_silence()
-        silence = None if silence is None or silence > self.clock.quiet_us else silence
-        upcoming = [end for end in (with_data, silence) if end is not None]
-        return min((end for end in upcoming if end <= self.clock.published_us), default=None)
+        silence, carried = self._next_silence(), self._next_carried()
+        upcoming = [] if with_data is None else [Upcoming(with_data, only_carried=False)]
+        if silence is not None and silence <= quiet:
+            upcoming.append(Upcoming(silence, only_carried=False))
+        if carried is not None and (carried <= quiet or (with_data is not None and carried < with_data)):
+            upcoming.append(Upcoming(carried, only_carried=True))
+        return min((one for one in upcoming if one.end_us <= self.clock.published_us), default=None)
+
+    def _next_carried(self) -> int | None:
+        """The end of the next window that power is carried into, or that was published when it was."""
+        size = self.definitions.main.size_us
+        while self.again and self.again[0] <= self.closed_us:
+            self.again.pop(0)
+        start = self.closed_us // size * size
+        if self.state.carried.reaches(start):
+            return start + size
+        return self.again[0] if self.again else None
 
     def _next_silence(self) -> int | None:
         """The end of the next window in which a plant may have become silent."""
@@ -183,21 +217,29 @@ class Lane:
         retry = (self.closed_us // grid + 1) * grid
         return min(retry, -(-int(later.min()) // size) * size) if later.size else retry
 
-    def _close_window(self, end_us: int, said: list[Alert]) -> Iterator[Part]:
-        main = self.definitions.main
-        start_us = end_us - main.size_us
+    def _close_window(self, upcoming: Upcoming, said: list[Alert]) -> Iterator[Part]:
+        main, end_us = self.definitions.main, upcoming.end_us
+        start_us, before, self.closed_us = end_us - main.size_us, self.state, end_us
+        if upcoming.only_carried:
+            yield from self._publish_regions(
+                main, start_us, before.carried.into(start_us, EMPTY_ROWS, len(self.plants))
+            )
+            return
         readings = self.log.between(start_us, end_us)
         table = fold(readings, main.ranges(readings, start_us, end_us))
-        before = self.state
         judged = judge(before, table, start_us, end_us, self.plants, self.definitions.limits)
-        self.state, self.closed_us = judged.state, end_us
+        self.state = judged.state
         self.history.append(Closed(end_us, before, judged.alerts))
         said.extend(judged.alerts)
         yield from self._publish(main, start_us, table, judged.expected_kw, judged.colours)
+        heard = Powers.heard(table, judged.expected_kw)
+        carried = before.carried.into(start_us, table.rows[table.generation_kw.count > 0], len(self.plants))
+        yield from self._publish_regions(main, start_us, heard.joined(carried))
 
     def _publish(
         self, windower: Windower, start_us: int, table: Table, expected_kw: Floats, states: Ints
     ) -> Iterator[Part]:
+        """The plants' windows."""
         if not table.rows.size:
             return
         record = self.published.setdefault((windower.name, start_us), Published())
@@ -208,8 +250,14 @@ class Lane:
             some = table.lines(changed)
             lines = (expected_kw[changed], states[changed], revisions[changed])
             yield PlantLines.of(some, *lines, self.plants, windower.name)
-        if windower.grid_us:
-            yield from region_windows(table, expected_kw, self.plants, windower.name, self.label, record)
+
+    def _publish_regions(self, windower: Windower, start_us: int, powers: Powers) -> Iterator[Part]:
+        place = (windower.name, start_us)
+        if not windower.grid_us or not (powers.rows.size or place in self.published):
+            return
+        record = self.published.setdefault(place, Published())
+        end_us = start_us + windower.reach_us
+        yield from region_windows(powers, start_us, end_us, self.plants, windower.name, self.label, record)
 
     def _alerts(self, said_before: list[Alert], said: list[Alert]) -> Iterator[Alert]:
         """What is new in the alerts, and what has to be taken back."""
@@ -241,6 +289,7 @@ class Lane:
             expected = expect(part, self.plants, start + int(part.ends[0] - start) // 2)
             states = colours(part, expected.elevation_deg, None)
             yield from self._publish(windower, start, part, expected.expected_kw, states)
+            yield from self._publish_regions(windower, start, Powers.heard(part, expected.expected_kw))
 
     def _vanished(self, windower: Windower, readings: Sorted, table: Table, after_us: int) -> Table:
         """Published windows that late readings merged into others. They are published again with no readings."""
@@ -269,6 +318,7 @@ class Lane:
         state = self.state.grown(len(self.plants))
         kept = state.memory.last_us >= before_us
         kept[self.log.rows()] = True
+        kept[state.carried.rows[state.carried.until_us > self.clock.settled_us]] = True
         if kept.all():
             return
         gone = {plant_id for plant_id, stays in zip(self.plants.ids, kept.tolist(), strict=True) if not stays}

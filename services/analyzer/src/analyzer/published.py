@@ -12,6 +12,8 @@ import numpy.typing as npt
 from analyzer.columns import Floats, Ints, Mask
 
 Digests = npt.NDArray[np.uint64]
+_NO_KEYS, _NO_DIGESTS = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.uint64)
+"""Shared by all windows that hold nothing of their own, so that a snapshot stores them once."""
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -39,10 +41,10 @@ def _canonical(column: npt.NDArray[Any]) -> Floats:
 class Published:
     """The published lines of one window, by plant (`keys` ascending), and its regions."""
 
-    keys: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    digests: Digests = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
-    revisions: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    ends: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    keys: Ints = field(default_factory=lambda: _NO_KEYS)
+    digests: Digests = field(default_factory=lambda: _NO_DIGESTS)
+    revisions: Ints = field(default_factory=lambda: _NO_KEYS)
+    ends: Ints = field(default_factory=lambda: _NO_KEYS)
     """Ends of the lines' windows; microseconds."""
     regions: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Region → (digest, revision)."""

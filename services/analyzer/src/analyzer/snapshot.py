@@ -156,6 +156,7 @@ def _lane(image: _LaneImage, definitions: Definitions, timing: Timing, *, same: 
     if same:
         lane.dirty_us, lane.history = image.dirty_us, image.history
         lane.published = {(one.window, one.start_us): one.published for one in image.published}
+        lane.again = lane.published_after(lane.closed_us)
     else:
         lane.log = log.recut(definitions.pane_us)
     return lane
