@@ -180,9 +180,24 @@ def test_open_alerts_are_counted_once() -> None:
 def test_regions_sum_the_present_partials() -> None:
     """A region is the sum of what its partitions last said, those a little behind too, one long silent not."""
     fleet = Fleet()
-    fleet.apply([partial("0", 100, 5.0), partial("1", 80, 7.0), partial("2", 0, 100.0)], Changes())
+    fleet.apply([partial("2", 0, 100.0), partial("0", 100, 5.0), partial("1", 80, 7.0)], Changes())
     [row] = fleet.region_rows(["KR-46"])
     assert (row[1], row[2], row[5], row[9]) == ("Jeonnam", "전남", 12.0, 2)
+
+
+def test_a_provider_that_is_behind_counts_while_it_goes_on_telling() -> None:
+    """A partial a quarter of an hour behind counts beside newer ones for three windows after it was told; one of hours
+    ago does not count at all."""
+    fleet = Fleet()
+    fleet.apply([partial("0", 8000, 5.0), partial("slow", 7100, 7.0), partial("past", 0, 100.0)], Changes())
+    sums = []
+    for later_s in range(10, 60, 10):
+        fleet.apply([partial("0", 8000 + later_s, 5.0)], Changes())
+        [row] = fleet.region_rows(["KR-46"])
+        sums.append(row[5])
+    assert sums == [12.0, 12.0, 12.0, 5.0, 5.0]
+    fleet.apply([partial("slow", 7140, 8.0)], Changes())
+    assert fleet.region_rows(["KR-46"])[0][5] == 13.0
 
 
 def test_events_are_json_on_one_line() -> None:

@@ -6,9 +6,9 @@ Filled from Cosmos at start and kept by the live feed; no I/O. What comes late o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -31,7 +31,11 @@ REGION_COLUMNS: Final = (
     "utilisation_pct", "plants", "window_end",
 )  # fmt: skip
 FRESH_WINDOWS: Final = 3
-"""A partition's partial counts for the region's present total while it is at most so many windows old."""
+"""A partition's partial counts for the region's present total while the region's newest window has moved on by at most
+so many since it was told. How far the partition is behind does not matter: a provider may tell of a quarter of an hour
+when it is over, and goes on telling."""
+MAX_BEHIND: Final = timedelta(hours=1)
+"""A partial further behind is no present."""
 MAX_RESOLVED_KEPT: Final = 50_000
 """Of alerts that are over, to be known when an older state of them comes late."""
 
@@ -50,12 +54,20 @@ class Changes:
         return bool(self.plants or self.regions or self.messages)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A partition's newest partial of a region, and the end of the region's newest window when it was told."""
+
+    partial: RegionWindow
+    at: datetime
+
+
 class Fleet:
     """The state of all plants and regions."""
 
     def __init__(self) -> None:
         self.plants: dict[str, PlantWindow] = {}
-        self._partials: dict[str, dict[str, RegionWindow]] = defaultdict(dict)
+        self._partials: dict[str, dict[str, _Told]] = defaultdict(dict)
         self._open: dict[str, str] = {}
         self._open_of: dict[str, set[str]] = defaultdict(set)
         self._resolved: dict[str, None] = {}
@@ -87,8 +99,9 @@ class Fleet:
     def _apply_region(self, window: RegionWindow, changes: Changes) -> None:
         partials = self._partials[window.region]
         known = partials.get(window.partition)
-        if known is None or (known.window_end, known.revision) < (window.window_end, window.revision):
-            partials[window.partition] = window
+        if known is None or _order(known.partial) < _order(window):
+            newest = max((told.at for told in partials.values()), default=window.window_end)
+            partials[window.partition] = _Told(window, max(newest, window.window_end))
             changes.regions.add(window.region)
 
     def _apply_alert(self, alert: Alert, changes: Changes) -> None:
@@ -217,8 +230,15 @@ def _at(partial: RegionWindow, newest: RegionWindow) -> RegionWindow:
     )
 
 
-def _present_partials(partials: Iterable[RegionWindow]) -> list[RegionWindow]:
-    known = list(partials)
-    newest = max(known, key=lambda partial: partial.window_end)
-    oldest = newest.window_end - FRESH_WINDOWS * (newest.window_end - newest.window_start)
-    return [partial for partial in known if partial.window_end >= oldest]
+def _order(window: RegionWindow) -> tuple[datetime, int]:
+    return window.window_end, window.revision
+
+
+def _present_partials(known: Collection[_Told]) -> list[RegionWindow]:
+    now = max(told.at for told in known)
+    length = next(told.partial.window_end - told.partial.window_start for told in known)
+    return [
+        told.partial
+        for told in known
+        if now - told.at <= FRESH_WINDOWS * length and now - told.partial.window_end <= MAX_BEHIND
+    ]
