@@ -32,7 +32,7 @@ class Trace:
     ambient_c: Floats | None = None
     wind_m_s: Floats | None = None
     tuned: bool = False
-    """Whether thresholds were tuned on it; results on it are no evidence."""
+    """Whether the thresholds of trips were tuned on it; those of losses were chosen with all packaged ones in view."""
 
     @property
     def interval_s(self) -> float:
@@ -66,8 +66,8 @@ def _frame(name: str, zone: str | None = None) -> pd.DataFrame:
 def packaged() -> Iterator[Trace]:
     """The power traces of pvanalytics. Capacities are the plants' AC ratings, else the greatest power seen.
 
-    On the two inverters only the rules for stuck values and clipping were tuned (with their labels): trips, losses and
-    false alarms on them are reported, never looked at while thresholds were chosen.
+    On the two inverters the rules for stuck values and clipping were tuned (with their labels), and what speaks for a
+    loss was chosen with them in view; trips on them are reported, never looked at while thresholds were chosen.
     """
     rsf = _frame("nrel_RSF_II.csv", MOUNTAIN)
     yield Trace(

@@ -6,7 +6,6 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 import polars as pl
@@ -19,7 +18,6 @@ from analyzer.columns import from_micros, to_micros
 from analyzer.lane import Document
 from analyzer.partition import Partition
 from analyzer.rules import SECOND
-from analyzer.snapshot import dump, load
 from bench.storm import truth
 from heliograph.contracts import PlantWindow, Reading, RegionWindow
 
@@ -206,27 +204,6 @@ def test_silence_closes_windows_one_by_one() -> None:
         assert bool(documents) <= due
         told += [one.window_start for one in documents if isinstance(one, RegionWindow)]
     assert told == [NOON + timedelta(seconds=10 * number) for number in range(9)]
-
-
-def test_a_snapshot_that_knows_of_no_carried_power_is_read() -> None:
-    """The state of a release that carried nothing is taken over; what comes after it is carried."""
-    target = partition()
-    batches = [[reading("p", NOON + timedelta(seconds=at), interval_s=20.0)] for at in (0, 45, 90)]
-    take(target, events_of(batches[:2]))
-    version, body, table = msgspec.msgpack.decode(dump(target))
-    old = msgspec.msgpack.encode(_without("carried", msgspec.msgpack.decode(body)))
-    data = msgspec.msgpack.encode((version, old, table))
-    heir = load(data, target.name, target.definitions, target.timing, target.sites)
-    windows = regions_of(take(heir, events_of(batches[2:], first=2)) + flush(heir))
-    assert sorted(start for _, start in windows) == [
-        NOON + timedelta(seconds=at) for at in (40, 50, 60, 70, 90, 100, 110)
-    ]
-
-
-def _without(name: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without(name, inner) for key, inner in value.items() if key != name}
-    return [_without(name, inner) for inner in value] if isinstance(value, list) else value
 
 
 def test_what_no_plant_counts_in_any_more_is_taken_back() -> None:

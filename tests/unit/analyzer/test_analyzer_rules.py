@@ -7,7 +7,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from replay import NOON, TIMING, definitions, events_of, flush, reading, run
+from replay import NOON, TIMING, definitions, events_of, flush, reading, reborn, run
 
 from analyzer.partition import Partition
 from heliograph.contracts import Alert, Reading
@@ -170,3 +170,36 @@ def test_zero_that_lasts_for_hours_of_the_plants_own_day_is_a_trip() -> None:
 def test_one_low_level_of_clear_day_power_is_a_loss(shares: list[float], expected: list[str]) -> None:
     """Without irradiance, hours at one and the same share of the clear-day power are a loss; clouds waver."""
     assert [one.rule for one in alerts(days_of(shares)) if one.state == "open"] == expected
+
+
+def test_a_loss_is_told_alike_across_a_restart_and_for_every_rhythm() -> None:
+    """Half of the strings lost at noon is told within a day, in readings by five minutes, quarter hours or hours, and a
+    restart between changes no alert."""
+    for minutes in (5, 15, 60):
+        per_day = 24 * 60 // minutes
+        steps = range(7 * per_day)
+        clear = [max(0.0, 80.0 * math.sin((step % per_day / per_day - 0.25) * 2 * math.pi)) for step in steps]
+        lost = 5 * per_day + per_day // 2
+        readings = [
+            reading("p", NOON.replace(hour=0) + step * timedelta(minutes=minutes), region="nowhere",
+                    generation_kw=clear[step] * (0.5 if step >= lost else 1.0))
+            for step in steps
+        ]  # fmt: skip
+        events = events_of([[one] for one in readings])
+        target = Partition("3", definitions(), TIMING, {}.get)
+        whole = [one for one in run(target, events) if isinstance(one, Alert)]
+        assert told(whole) == [("sudden-drop", "open")]
+        assert whole[0].updated_at - readings[lost].observed_at < timedelta(days=1)
+        first = Partition("3", definitions(), TIMING, {}.get)
+        documents = run(first, events[: lost + 2])
+        documents += run(reborn(first), events[lost + 2 :])
+        assert [one for one in documents if isinstance(one, Alert)] == whole
+
+
+def test_a_loss_does_not_teach_that_it_is_usual() -> None:
+    """What the weather is like is learned from slots that bright ones followed, or a day did; not from a fresh loss."""
+    target = Partition("3", definitions(), TIMING, {}.get)
+    run(target, events_of([[one] for one in days_of([0.5] * QUARTERS)]))
+    lines = next(iter(target.lanes.values())).state.evidence.lines
+    assert lines.weather[0, :2].sum() > 2 * 6 * 3600
+    assert lines.weather[0, 2:].sum() == 0

@@ -100,11 +100,16 @@ class Standing:
         """Which rows have an open trip."""
         return self.lives["trip"].is_open
 
+    @property
+    def known_ill(self) -> Mask:
+        """Which rows have an open fault of power."""
+        result: Mask = np.logical_or.reduce([self.lives[rule].is_open for rule in UNUSUAL])
+        return result
+
     def ill(self, findings: Mapping[Rule, Finding]) -> Mask:
         """Which rows have a fault of power, open or only suspected, so that nothing usual can be learned from them."""
-        open_ones = [self.lives[rule].is_open for rule in UNUSUAL]
         suspected = [findings[rule].verdicts == FAULT for rule in UNUSUAL]
-        result: Mask = np.logical_or.reduce([*open_ones, *suspected])
+        result: Mask = np.logical_or.reduce([self.known_ill, *suspected])
         return result
 
     def after(self, view: View, findings: Mapping[Rule, Finding], plants: Plants) -> tuple[Standing, list[Alert]]:

@@ -6,8 +6,6 @@
 - `profiles`: of a plant whose place is unknown, three curves over the day: its clear-day power (an upper envelope,
   quick up and slow down; plants with a place have the clear-sky model instead), how often it is awake at that hour, and
   how its ratio at that hour differs from that of the day (a tracker, a shadow, irradiance of another plane).
-- `level`: the greatest share of its clear-day power that it has come to since it was last bright, and for how long it
-  has been there. Clouds come to no level again and again; a dead string under a clear sky does.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.columns import Floats, Ints, Mask
+from analyzer.evidence import BRIGHT_SHARE
 from analyzer.memory import ALIVE_SHARE, ZERO_SHARE, Columns
 from analyzer.observed import Observed
 
@@ -48,23 +47,8 @@ CLEAR, AWAKE, HOURLY = range(3)
 CURVE_GAIN = 0.2
 """Share of the way that one day moves the curves of wakefulness and of the ratio: a working week or so."""
 HOURLY_LEAST, HOURLY_MOST = 0.4, 2.5
-LEVEL_BELOW = 0.74
-"""Levels over this share are no loss of 40 %, seen against an envelope that is some per cent too high."""
-LEVEL_TOLERANCE, COARSE_LEVEL_TOLERANCE = 0.08, 0.12
-"""So near the level is at it; means over half an hour and more differ by the form of the curve as well."""
-LEVEL_LOST_S = 2700.0
-"""A level that was not come near for so much lit time, or for two readings, is forgotten."""
-PATIENCE_MOST_S = 28_800.0
-PATIENCE_HORIZON_S = 300 * 3600.0
-"""Of lit time: some thirty days."""
-COARSE_S = 1200.0
-"""Intervals over this are few a day."""
-LEVEL_LIGHT_SHARE = 0.15
-"""Shares of clear-day powers under this share of capacity say little."""
 AWAKE_SHARE = 0.8
 """Awake at an hour on so many of the recent days, a plant is expected to be."""
-BRIGHT_SHARE = 0.78
-"""Over this share of its clear-day power a plant shows that nothing is missing."""
 
 Profile = npt.NDArray[np.float32]
 
@@ -81,16 +65,6 @@ class Learned(Columns):
     """Lit time learned from."""
     excess_k: Floats
     """How much warmer the modules usually are than air, sun and wind explain: sensors hang where they hang."""
-    level_share: Floats
-    """Greatest share of the clear-day power since the plant was last bright."""
-    level_us: Ints
-    """Lit time spent near it."""
-    away_us: Ints
-    """Lit time since it was last near it."""
-    dim_us: Ints
-    """Lit time since the plant last came near its clear-day power."""
-    cloudy_us: Ints
-    """Longest time at a low level of late that turned out to be weather."""
     dark_us: Ints
     """Time in which it usually is awake, spent at zero since it last gave power."""
     profile_row: Ints
@@ -155,7 +129,7 @@ class Habits:
     def after(self, seen: Observed, ill: Mask, down: Mask, cadence_us: Floats) -> Habits:
         """After a window; the ill teach nothing, and those that are down not even when they are awake."""
         step_s = np.minimum(np.nan_to_num(cadence_us / SECOND, nan=0.0), LONGEST_STEP_S)
-        learned = _with_excess(self._with_level(self._with_ratio(seen, ill, step_s), seen, step_s), seen, step_s)
+        learned = _with_excess(self._with_dark(self._with_ratio(seen, ill, step_s), seen, step_s), seen, step_s)
         needs = ~np.isnan(seen.actual_kw) & np.isnan(seen.clear_kw) & (learned.profile_row == 0)
         profiles = self.profiles
         if needs.any():
@@ -212,31 +186,14 @@ class Habits:
             lit_us=np.where(lit, old.lit_us + (step_s * SECOND).astype(np.int64), old.lit_us),
         )
 
-    def _with_level(self, learned: Learned, seen: Observed, step_s: Floats) -> Learned:
+    def _with_dark(self, learned: Learned, seen: Observed, step_s: Floats) -> Learned:
         clear, awake = self.clear_day_kw(seen), self.awake(seen)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(clear > LEVEL_LIGHT_SHARE * seen.capacity_kw, seen.actual_kw / clear, np.nan)
-        lit_us = np.where(np.isnan(share), 0, step_s * SECOND).astype(np.int64)
-        bright = share > BRIGHT_SHARE
-        level, tolerance = learned.level_share, np.where(step_s > COARSE_S, COARSE_LEVEL_TOLERANCE, LEVEL_TOLERANCE)
-        lost = learned.away_us > np.maximum(LEVEL_LOST_S, 2.0 * step_s) * SECOND
-        fresh = ~np.isnan(share) & (bright | lost | np.isnan(level) | (share > level * (1.0 + tolerance)))
-        near = fresh | (share > level * (1.0 - tolerance))
-        weather = np.where(fresh & (level < LEVEL_BELOW), np.minimum(learned.level_us, PATIENCE_MOST_S * SECOND), 0)
-        cloudy = np.maximum(weather, learned.cloudy_us * (1.0 - lit_us / (PATIENCE_HORIZON_S * SECOND)))
-        usually = ~(awake < AWAKE_SHARE) & (clear > LEVEL_LIGHT_SHARE * seen.capacity_kw)
+        usually = ~(awake < AWAKE_SHARE) & (clear > BRIGHT_SHARE * seen.capacity_kw)
         zero = seen.actual_kw < ZERO_SHARE * seen.capacity_kw
         alive = seen.actual_kw > ALIVE_SHARE * seen.capacity_kw
         step_us = (step_s * SECOND).astype(np.int64)
-        return replace(
-            learned,
-            level_share=np.where(fresh, share, level),
-            level_us=np.where(fresh, 0, learned.level_us) + np.where(near, lit_us, 0),
-            away_us=np.where(near, 0, learned.away_us + lit_us),
-            dim_us=np.where(bright, 0, learned.dim_us + lit_us),
-            cloudy_us=cloudy.astype(np.int64),
-            dark_us=np.where(alive, 0, learned.dark_us + np.where(zero & usually, step_us, 0)),
-        )
+        dark_us = np.where(alive, 0, learned.dark_us + np.where(zero & usually, step_us, 0))
+        return replace(learned, dark_us=dark_us)
 
 
 def _with_excess(learned: Learned, seen: Observed, step_s: Floats) -> Learned:

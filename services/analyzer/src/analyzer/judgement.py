@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,13 +10,14 @@ from analyzer.alerts import Standing
 from analyzer.carried import Carried
 from analyzer.columns import Floats, Ints, Mask
 from analyzer.documents import FAULTY, NIGHT, NO_DATA, OK, WARNING
+from analyzer.evidence import Evidence
 from analyzer.expectation import Expectation, clear_sky, expect
 from analyzer.folds import Table
 from analyzer.habits import Habits
 from analyzer.memory import Memory
 from analyzer.observed import Observed
 from analyzer.plants import Plants
-from analyzer.rules import Thresholds, View, findings
+from analyzer.rules import Thresholds, View, findings, is_trusted
 from heliograph.contracts import Alert
 
 
@@ -26,26 +27,37 @@ class State:
 
     memory: Memory
     habits: Habits
+    evidence: Evidence
     standing: Standing
-    carried: Carried = field(default_factory=Carried)
-    """Snapshots that know of none hold none."""
+    carried: Carried
 
     @classmethod
     def blank(cls, rows: int) -> State:
         """At the beginning."""
-        return cls(Memory.blank(rows), Habits.blank(rows), Standing.blank(rows))
+        return cls(Memory.blank(rows), Habits.blank(rows), Evidence.blank(rows), Standing.blank(rows), Carried())
 
     def grown(self, rows: int) -> State:
         """With blank lines for plants that came later."""
         if self.memory.rows >= rows:
             return self
-        return State(self.memory.grown(rows), self.habits.grown(rows), self.standing.grown(rows), self.carried)
+        return State(
+            self.memory.grown(rows),
+            self.habits.grown(rows),
+            self.evidence.grown(rows),
+            self.standing.grown(rows),
+            self.carried,
+        )
 
     def kept(self, mask: Mask, plants: Plants) -> State:
         """Of the plants in the mask only."""
         here = mask[: self.memory.rows]
-        carried = self.carried.kept(mask)
-        return State(self.memory.kept(here), self.habits.kept(here), self.standing.kept(here, plants), carried)
+        return State(
+            self.memory.kept(here),
+            self.habits.kept(here),
+            self.evidence.kept(here),
+            self.standing.kept(here, plants),
+            self.carried.kept(mask),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +76,17 @@ def judge(state: State, table: Table, start_us: int, end_us: int, plants: Plants
     state = state.grown(len(plants))
     expectation = expect(table, plants, (start_us + end_us) // 2)
     seen = _observed(table, expectation, plants, start_us, end_us)
-    habits = state.habits
+    habits, clear_day_kw = state.habits, state.habits.clear_day_kw(seen)
+    evidence = state.evidence.after(
+        seen, clear_day_kw, state.memory.cadence_us, ~is_trusted(habits, seen, limits), state.standing.known_ill
+    )
     view = View(
         seen=seen,
         memory=state.memory,
         habits=habits,
+        evidence=evidence,
         usual_kw=habits.usual_kw(seen),
-        clear_day_kw=habits.clear_day_kw(seen),
+        clear_day_kw=clear_day_kw,
         awake=habits.awake(seen),
     )
     found = findings(view, limits)
@@ -78,7 +94,7 @@ def judge(state: State, table: Table, start_us: int, end_us: int, plants: Plants
     memory = state.memory.after(seen)
     learned = habits.after(seen, standing.ill(found), standing.down, memory.cadence_us)
     carried = state.carried.after(table, expectation.expected_kw, end_us, len(plants))
-    after = State(memory, learned, standing, carried)
+    after = State(memory, learned, evidence, standing, carried)
     return Judged(after, expectation.expected_kw, colours(table, expectation.elevation_deg, standing), alerts)
 
 

@@ -46,7 +46,9 @@ class Columns:
         if rows <= self.rows:
             return self
         blank = type(self).blank(rows - self.rows)
-        return type(self)(*(np.append(getattr(self, each.name), getattr(blank, each.name)) for each in fields(self)))
+        return type(self)(
+            *(np.concatenate((getattr(self, each.name), getattr(blank, each.name))) for each in fields(self))
+        )
 
     def kept(self: C, mask: Mask) -> C:
         """Of the rows of the mask only."""

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.columns import Floats, Mask, Micros
-from analyzer.habits import AWAKE_SHARE, COARSE_S, LEVEL_BELOW, LEVEL_LIGHT_SHARE, Habits
+from analyzer.evidence import BRIGHT_SHARE, Evidence
+from analyzer.habits import AWAKE_SHARE, Habits
 from analyzer.memory import ALIVE_SHARE, FLAT_TOLERANCE, ZERO_SHARE, Memory
 from analyzer.observed import Observed
 from heliograph.contracts import Rule, Severity
@@ -30,6 +31,8 @@ class View(NamedTuple):
     seen: Observed
     memory: Memory
     habits: Habits
+    evidence: Evidence
+    """Of losses, with this window's."""
     usual_kw: Floats
     """In this weather, for this plant."""
     clear_day_kw: Floats
@@ -61,16 +64,8 @@ class Thresholds:
     """Usual shortfall up to which single windows mean something."""
     unlearned_below: float = 0.50
     """Until a plant's own ratio is known, and only if the registry knows the plant."""
-    dim_s: float = 7200.0
-    """Lit time without anything near clear-day power after which a level may mean a loss."""
-    level_s: float = 4500.0
-    """And so much of it must have been at the level, ..."""
-    level_intervals: float = 3.0
-    """... at least so many readings, where they are few, ..."""
-    level_patience: float = 1.2
-    """... and this many times as long as weather alone held it of late."""
-    level_below: float = LEVEL_BELOW
-    level_over: float = 0.85
+    recovered_over: float = 0.85
+    """Of clear-day power: what shows that nothing is missing, where irradiance is not trusted."""
     zero_share: float = ZERO_SHARE
     alive_share: float = ALIVE_SHARE
     trip_light_share: float = 0.08
@@ -88,7 +83,7 @@ class Thresholds:
     """... no cloud takes it from this share to zero between two readings: the darkest come on over several."""
     trip_dark_s: float = 7200.0
     """Nor does one keep it at zero for so long (an hour under thunderstorms on two systems)."""
-    coarse_s: float = COARSE_S
+    coarse_s: float = 1200.0
     """The mean of an interval over this is never zero by a cloud."""
     trip_sure_share: float = 0.15
     """Irradiance for so much power is daylight, whatever the plant did on other days."""
@@ -157,7 +152,7 @@ def trip(view: View, limits: Thresholds) -> Verdicts:
     """No power although the plant should produce: by its irradiance, by its neighbours, or by its own days."""
     seen = view.seen
     share = seen.actual_kw / seen.capacity_kw
-    trusted, asleep = _trusted(view, limits), view.awake < 0.5
+    trusted, asleep = is_trusted(view.habits, view.seen, limits), view.awake < 0.5
     dark = trusted & (view.usual_kw < limits.trip_dark_share * seen.capacity_kw)
     by_light = trusted & (view.usual_kw > limits.trip_light_share * seen.capacity_kw)
     lit = by_light | (~seen.measured & (view.usual_kw > limits.trip_clear_share * seen.capacity_kw))
@@ -211,9 +206,9 @@ def _awake(view: View, limits: Thresholds) -> Mask:
 
 def sudden_drop(view: View, limits: Thresholds) -> Verdicts:
     """Far less power than this plant gives in this weather (and not zero, which is a trip). Where irradiance is not
-    trusted: no more than a low share of its clear-day power for hours, and that again and again, as no cloud does."""
+    trusted: such shares of its clear-day power as a loss explains far better than its weather (`evidence`)."""
     seen, learned = view.seen, view.habits.learned
-    trusted, ready = _trusted(view, limits), view.habits.is_ready
+    trusted, ready = is_trusted(view.habits, seen, limits), view.habits.is_ready
     lit = trusted & (view.usual_kw > limits.light_share * seen.capacity_kw)
     ratio = _ratio(seen.actual_kw, view.usual_kw)
     below = np.where(
@@ -221,14 +216,11 @@ def sudden_drop(view: View, limits: Thresholds) -> Verdicts:
     )
     low = lit & (ratio < below) & (ready | seen.surveyed)
     well = lit & (ratio > limits.drop_over)
-    bright = view.clear_day_kw > LEVEL_LIGHT_SHARE * seen.capacity_kw
-    share = _ratio(seen.actual_kw, np.where(bright, view.clear_day_kw, np.nan))
-    few = np.maximum(limits.level_s * SECOND, limits.level_intervals * np.nan_to_num(view.memory.cadence_us))
-    long = learned.level_us >= np.maximum(few, limits.level_patience * learned.cloudy_us)
-    dim = ~trusted & (learned.dim_us >= limits.dim_s * SECOND) & long
-    low |= dim & (learned.level_share < limits.level_below) & (share < limits.level_below)
+    bright = view.clear_day_kw > BRIGHT_SHARE * seen.capacity_kw
+    recovered = bright & (_ratio(seen.actual_kw, view.clear_day_kw) > limits.recovered_over)
+    low |= ~trusted & view.evidence.enough & ~recovered
     low &= ~_covered(view, limits)
-    well |= ~trusted & (share > limits.level_over)
+    well |= ~trusted & recovered
     return _verdicts(low & (seen.actual_kw >= limits.zero_share * seen.capacity_kw), well)
 
 
@@ -271,7 +263,7 @@ def clipping(view: View, limits: Thresholds) -> Verdicts:
 def curtailment(view: View, limits: Thresholds) -> Verdicts:
     """Power flat under a ceiling lower than the rating, while the sky would allow more."""
     seen, memory = view.seen, view.memory
-    possible = np.where(_trusted(view, limits), view.usual_kw, view.clear_day_kw)
+    possible = np.where(is_trusted(view.habits, view.seen, limits), view.usual_kw, view.clear_day_kw)
     under = seen.actual_kw < limits.ceiling_share * _ceiling(view)
     held = (seen.actual_kw > limits.alive_share * seen.capacity_kw) & (
         seen.actual_kw < limits.curtailed_below * possible
@@ -330,11 +322,10 @@ def findings(view: View, limits: Thresholds) -> Mapping[Rule, Finding]:
         return {rule: Finding(judge(view, limits), since.get(rule, start)) for rule, judge in RULES.items()}
 
 
-def _trusted(view: View, limits: Thresholds) -> Mask:
-    """Whose expectation is good enough for a single window to mean something."""
-    learned = view.habits.learned
-    settled = np.where(view.habits.is_ready, learned.spread <= limits.trusted_spread, True)
-    result: Mask = settled & ~np.isnan(view.seen.expected_kw)
+def is_trusted(habits: Habits, seen: Observed, limits: Thresholds) -> Mask:
+    """(rows,) Whose expectation is good enough for a single window to mean something."""
+    settled = np.where(habits.is_ready, habits.learned.spread <= limits.trusted_spread, True)
+    result: Mask = settled & ~np.isnan(seen.expected_kw)
     return result
 
 

@@ -20,7 +20,7 @@ from analyzer.partition import Partition, Timing
 from analyzer.plants import Plants, Sites
 from analyzer.published import Published
 
-VERSION = 2
+VERSION = 3
 
 
 class SnapshotError(RuntimeError):
