@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import reduce
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from analyzer.panes import Sorted
 SECOND = 1_000_000
 MAX_SIZE_US = 7 * 86_400 * SECOND
 """As in Azure Stream Analytics."""
-Kind = Literal["tumbling", "hopping", "sliding", "session"]
 
 
 @dataclass(frozen=True, slots=True)

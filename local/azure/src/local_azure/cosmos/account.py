@@ -59,7 +59,6 @@ class Account:
         self._containers: dict[str, Container] = {}
         self._threads = ThreadPoolExecutor(_READERS, thread_name_prefix="cosmos-query")
         self._readers: SimpleQueue[sqlite3.Connection] = SimpleQueue()
-        self._reader_count = 0
 
     def database_of(self, request: Request) -> Resource:
         """The database in the path, as an owner."""
