@@ -33,6 +33,10 @@ class Event:
     body: bytes
 
 
+Step = Event | int
+"""An event, or the hub's clock coming to a time in microseconds."""
+
+
 def definitions(*windows: str) -> Definitions:
     main, *others = [parse_windower(text) for text in windows or ("tumbling-10s",)]
     assert isinstance(main, Tumbling)
@@ -58,10 +62,26 @@ def events_of(batches: Iterable[Sequence[Reading]], first: int = 0, enqueued: da
     return events
 
 
-def run(target: Partition, events: Iterable[Event]) -> list[Document]:
+def cut(readings: Sequence[Reading], rng: random.Random, most: int = 25) -> list[Sequence[Reading]]:
+    """Into events of random sizes."""
+    batches, place = [], 0
+    while place < len(readings):
+        size = rng.randint(1, most)
+        batches.append(readings[place : place + size])
+        place += size
+    return batches
+
+
+def run(target: Partition, steps: Iterable[Step]) -> list[Document]:
+    """What is published; nothing may be refused."""
     documents: list[Document] = []
-    for event in events:
-        documents += target.take(event.sequence, to_micros(event.enqueued), event.body).documents
+    for step in steps:
+        if isinstance(step, Event):
+            output = target.take(step.sequence, to_micros(step.enqueued), step.body)
+        else:
+            output = target.pass_time(step)
+        assert output.refused == []
+        documents += output.documents
     return documents
 
 

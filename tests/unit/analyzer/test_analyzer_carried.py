@@ -12,7 +12,21 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from replay import HELLO, NOON, Event, events_of, facts, final, partition, reading, reborn, region_batch, slow_fleet
+from replay import (
+    HELLO,
+    NOON,
+    Step,
+    cut,
+    events_of,
+    facts,
+    final,
+    partition,
+    reading,
+    reborn,
+    region_batch,
+    run,
+    slow_fleet,
+)
 
 from analyzer.columns import from_micros, to_micros
 from analyzer.lane import Document
@@ -23,8 +37,6 @@ from heliograph.contracts import PlantWindow, Reading, RegionWindow
 
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MORE = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-Step = Event | int
-"""An event, or the hub's clock coming to a time."""
 
 
 def disturbed(readings: Sequence[Reading], rng: random.Random, late_s: float) -> list[Step]:
@@ -34,29 +46,12 @@ def disturbed(readings: Sequence[Reading], rng: random.Random, late_s: float) ->
     arrivals = [(one.observed_at + timedelta(seconds=rng.uniform(0, late_s)), one) for one in rest]
     arrivals += [(one.observed_at + timedelta(seconds=late_s), one) for one in rest if rng.random() < 0.2]
     ordered = [one for _, one in sorted(arrivals, key=lambda pair: pair[0])]
-    batches, place = [first], 0
-    while place < len(ordered):
-        size = rng.randint(1, 4)
-        batches.append(ordered[place : place + size])
-        place += size
     steps: list[Step] = []
-    for event in events_of(batches):
+    for event in events_of([first, *cut(ordered, rng, most=4)]):
         steps.append(event)
         if rng.random() < 0.3:
             steps.append(to_micros(event.enqueued) + rng.randint(0, rng.choice([90, 700])) * SECOND)
     return steps
-
-
-def take(target: Partition, steps: Sequence[Step]) -> list[Document]:
-    documents: list[Document] = []
-    for step in steps:
-        if isinstance(step, Event):
-            output = target.take(step.sequence, to_micros(step.enqueued), step.body)
-            assert output.refused == []
-        else:
-            output = target.pass_time(step)
-        documents += output.documents
-    return documents
 
 
 def flush(target: Partition) -> list[Document]:
@@ -90,7 +85,7 @@ def test_any_order_within_the_lateness_ends_in_the_batch_result(seed: int) -> No
     rng = random.Random(seed)
     readings = slow_fleet(7, 240, rng)
     target = partition()
-    assert_is_batch(take(target, disturbed(readings, rng, late_s=55)) + flush(target), readings)
+    assert_is_batch(run(target, disturbed(readings, rng, late_s=55)) + flush(target), readings)
 
 
 @FEW
@@ -101,8 +96,8 @@ def test_any_order_ends_in_the_documents_of_the_right_order(seed: int) -> None:
     readings = slow_fleet(6, 180, rng)
     kinds = ("tumbling-10s", "hopping-30s-10s")
     calm, wild = partition(*kinds), partition(*kinds)
-    expected = take(calm, events_of([[one] for one in readings])) + flush(calm)
-    got = take(wild, disturbed(readings, rng, late_s=55)) + flush(wild)
+    expected = run(calm, events_of([[one] for one in readings])) + flush(calm)
+    got = run(wild, disturbed(readings, rng, late_s=55)) + flush(wild)
     assert {key: one for key, one in facts(got).items() if not isinstance(one, tuple)} == {
         key: one for key, one in facts(expected).items() if not isinstance(one, tuple)
     }
@@ -115,10 +110,10 @@ def test_crashes_change_nothing(seed: int) -> None:
     rng = random.Random(seed)
     steps = disturbed(slow_fleet(6, 180, rng), rng, late_s=55)
     undisturbed = partition()
-    expected = take(undisturbed, steps) + flush(undisturbed)
+    expected = run(undisturbed, steps) + flush(undisturbed)
     documents, target, saved, saved_at, place = [], partition(), partition(), 0, 0
     while place < len(steps):
-        documents += take(target, steps[place : place + 1])
+        documents += run(target, steps[place : place + 1])
         place += 1
         chance = rng.random()
         if chance < 0.2:
@@ -136,9 +131,9 @@ def test_a_partition_that_moves_says_the_same_byte_for_byte(seed: int) -> None:
     rng = random.Random(seed)
     steps = disturbed(slow_fleet(6, 180, rng), rng, late_s=55)
     former, cut_at = partition(), rng.randint(0, len(steps))
-    take(former, steps[:cut_at])
+    run(former, steps[:cut_at])
     heir = reborn(former)
-    assert msgspec.json.encode(take(heir, steps[cut_at:])) == msgspec.json.encode(take(former, steps[cut_at:]))
+    assert msgspec.json.encode(run(heir, steps[cut_at:])) == msgspec.json.encode(run(former, steps[cut_at:]))
 
 
 def test_the_truth_of_the_storms_is_the_same() -> None:
@@ -164,7 +159,7 @@ def test_a_staggered_fleet_gives_its_whole_power_in_every_window() -> None:
         for turn in range(3) for number in range(30)
     ]  # fmt: skip
     target = partition()
-    windows = regions_of(take(target, events_of([[one] for one in readings])) + flush(target))
+    windows = regions_of(run(target, events_of([[one] for one in readings])) + flush(target))
     whole = [one for (_, start), one in windows.items() if 300 <= (start - NOON).total_seconds() < 900]
     assert len(whole) == 60
     assert {(one.readings, one.plants, one.generation_kw) for one in whole} == {(1, 30, float(sum(range(30))))}
@@ -175,7 +170,7 @@ def test_a_staggered_fleet_gives_its_whole_power_in_every_window() -> None:
 def test_power_is_carried_for_an_hour_at_most() -> None:
     """A mean over a day counts for an hour; after it the region has no window."""
     target = partition()
-    windows = regions_of(take(target, events_of([[reading("p", NOON, interval_s=86_400.0)]])) + flush(target))
+    windows = regions_of(run(target, events_of([[reading("p", NOON, interval_s=86_400.0)]])) + flush(target))
     assert sorted(windows) == [("KR-46", NOON + timedelta(seconds=10 * number)) for number in range(360)]
 
 
@@ -184,7 +179,7 @@ def test_the_expectation_is_carried_with_the_power() -> None:
     target = partition()
     batches = [[reading("p", NOON, interval_s=60.0, poa_w_m2=700.0)]]
     batches += [[reading("q", NOON + timedelta(seconds=at), poa_w_m2=500.0)] for at in range(0, 120, 5)]
-    documents = take(target, events_of(batches)) + flush(target)
+    documents = run(target, events_of(batches)) + flush(target)
     due = {(one.plant_id, one.window_start): one.expected_kw
            for one in final(documents).values() if isinstance(one, PlantWindow)}  # fmt: skip
     for (_, start), one in regions_of(documents).items():
@@ -195,7 +190,7 @@ def test_the_expectation_is_carried_with_the_power() -> None:
 def test_silence_closes_windows_one_by_one() -> None:
     """While the hub brings nothing, each ten seconds one more window of what is carried is due, and no more after."""
     target = partition()
-    take(target, events_of([[reading("p", NOON, interval_s=60.0)]]))
+    run(target, events_of([[reading("p", NOON, interval_s=60.0)]]))
     told = []
     for second in range(1, 200):
         hub_us = target.hub_us + second * SECOND
@@ -212,7 +207,7 @@ def test_what_no_plant_counts_in_any_more_is_taken_back() -> None:
     batches = [[reading("p", NOON, interval_s=60.0)], [reading("q", NOON + timedelta(seconds=45), region="KR-47")],
                [reading("p", NOON + timedelta(seconds=12), interval_s=0.0)],
                [reading("q", NOON + timedelta(seconds=55), region="KR-47")]]  # fmt: skip
-    documents = take(target, events_of(batches)) + flush(target)
+    documents = run(target, events_of(batches)) + flush(target)
     told = [one for one in documents if isinstance(one, RegionWindow) and one.region == "KR-46"]
     last = {one.window_start: one for one in told}
     assert [(one.revision, one.readings, one.plants) for _, one in sorted(last.items())] == [
@@ -224,12 +219,12 @@ def test_a_restart_forgets_no_window_that_is_to_be_taken_back() -> None:
     """Windows published in silence, that a source which catches up has yet to reach, are taken back after a restart
     between."""
     target = partition()
-    documents = take(target, events_of([[reading("p", NOON, interval_s=120.0)]]))
+    documents = run(target, events_of([[reading("p", NOON, interval_s=120.0)]]))
     documents += target.pass_time(target.hub_us + 300 * SECOND).documents
-    documents += take(target, events_of([[reading("p", NOON + timedelta(seconds=12))]], first=1))
+    documents += run(target, events_of([[reading("p", NOON + timedelta(seconds=12))]], first=1))
     heir = reborn(target)
     assert [one.plants for _, one in sorted(regions_of(documents).items())] == [1] * 18
-    documents += take(heir, events_of([[reading("p", NOON + timedelta(seconds=55))]], first=2)) + flush(heir)
+    documents += run(heir, events_of([[reading("p", NOON + timedelta(seconds=55))]], first=2)) + flush(heir)
     assert [start for _, start in sorted(regions_of(documents))] == [NOON + timedelta(seconds=at) for at in (0, 10, 50)]
 
 
@@ -240,9 +235,9 @@ def test_a_source_that_catches_up_has_each_window_corrected_once() -> None:
     at = [NOON + timedelta(seconds=20 * number) for number in range(33)]
     readings = [reading(f"p{number % 3}", one, interval_s=60.0, generation_kw=float(number))
                 for number, one in enumerate(at)]  # fmt: skip
-    documents = take(target, events_of([readings[:3]]))
+    documents = run(target, events_of([readings[:3]]))
     documents += target.pass_time(target.hub_us + 600 * SECOND).documents
-    documents += take(target, events_of([[one] for one in readings[3:]], first=1)) + flush(target)
+    documents += run(target, events_of([[one] for one in readings[3:]], first=1)) + flush(target)
     assert_is_batch(documents, readings)
     revisions = [one.revision for one in final(documents).values() if isinstance(one, RegionWindow)]
     assert max(revisions) <= 2

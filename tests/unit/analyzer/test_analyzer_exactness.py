@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from replay import NOON, Event, batch, day_of, events_of, facts, final, flush, partition, reading, reborn, run
+from replay import NOON, Event, batch, cut, day_of, events_of, facts, final, flush, partition, reading, reborn, run
 
 from analyzer.columns import from_micros
 from analyzer.partition import Partition
@@ -18,16 +18,6 @@ from heliograph.contracts import Alert, PlantWindow, Reading, RegionWindow
 ALL_KINDS = ("tumbling-10s", "hopping-30s-10s", "sliding-7s", "session-5s-60s")
 FEW = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 MORE = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-def cut(readings: list[Reading], rng: random.Random) -> list[list[Reading]]:
-    """Into events of random sizes."""
-    batches, place = [], 0
-    while place < len(readings):
-        size = rng.randint(1, 25)
-        batches.append(readings[place : place + size])
-        place += size
-    return batches
 
 
 def disturbed(readings: list[Reading], rng: random.Random, late_s: float) -> list[Event]:
