@@ -97,6 +97,12 @@ def packaged() -> Iterator[Trace]:
     times = pd.DatetimeIndex(pd.to_datetime(fifty.measured_on, utc=True))
     power = fifty.ac_power_2.to_numpy(float) / 1e3
     yield Trace("system-50", micros_of(times), power, 3.2, on_site=False, tuned=True)
+    sky = pd.read_parquet(DATA / "system_50_ac_power_2_full_DST_psm3.parquet")
+    seen = micros_of(pd.DatetimeIndex(pd.to_datetime(sky["index"], utc=True)))
+    yield Trace(
+        "system-50-satellite", micros_of(times), power, 3.2, on_site=False, tuned=True,
+        ghi_w_m2=np.interp(micros_of(times), seen, sky.ghi), ambient_c=np.interp(micros_of(times), seen, sky.temp_air),
+    )  # fmt: skip
     yield _normalised("inverter-2173", _frame("ac_power_inv_2173.csv").dropna())
     yield _normalised("inverter-7539", _frame("ac_power_inv_7539.csv"))
 

@@ -126,14 +126,24 @@ RNG = random.Random(5)
 CLOUDS = [RNG.uniform(0.1, 0.7) for _ in range(QUARTERS)]
 
 
-def days_of(last_day: list[float], days: int = 4) -> list[Reading]:
-    """Quarter-hourly readings of a plant without irradiance whose place is unknown: clear days, then one of shares."""
+def days_of(last_day: list[float], days: int = 4, light: str | None = None) -> list[Reading]:
+    """Quarter-hourly readings of a plant whose place is unknown: clear days, then one of shares. Irradiance, if it has
+    any, is that of clear days."""
     midnight = NOON.replace(hour=0)
     clear = [max(0.0, 80.0 * math.sin((quarter - 24) / 48 * math.pi)) for quarter in range(QUARTERS)]
     return [
-        reading("p", midnight + number * timedelta(minutes=15), region="nowhere", generation_kw=power)
+        reading("p", midnight + number * timedelta(minutes=15), region="nowhere", generation_kw=power,
+                **({light: 10.0 * clear[number % QUARTERS]} if light else {}))
         for number, power in enumerate(clear * days + [kw * share for kw, share in zip(clear, last_day, strict=True)])
-    ]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("light", "expected"), [("poa_w_m2", ["sudden-drop"]), ("ghi_w_m2", [])])
+def test_horizontal_irradiance_is_trusted_only_once_it_was_right_under_clouds(light: str, expected: list[str]) -> None:
+    """Clouds that a satellite does not see are no drop, however well it agreed on clear days; what a sensor in the
+    plane of the modules does not see, is one."""
+    found = alerts(days_of(CLOUDS, light=light))
+    assert sorted({one.rule for one in found if one.rule == "sudden-drop"}) == expected
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,9 @@ class Expectation:
     """Under a clear sky."""
     elevation_deg: Floats
     measured: Mask
-    """Whether it rests on irradiance measured at the plant."""
+    """Whether it rests on irradiance reported for the plant."""
+    in_plane: Mask
+    """Whether that was measured in the plane of its modules, not horizontally."""
     index: Floats
     """Clear-sky index of the plant's region; dimensionless."""
     neighbours: Ints
@@ -91,7 +93,8 @@ def expect(table: Table, plants: Plants, middle_us: int) -> Expectation:
     from_neighbours = np.minimum(index * clear_kw, capacity)
     expected = np.where(measured, from_irradiance, from_neighbours)
     module = _module_c(poa, table)
-    return Expectation(np.where(night, 0.0, expected), clear_kw, elevation, measured, index, neighbours, module)
+    in_plane, expected = ~np.isnan(table.poa_w_m2), np.where(night, 0.0, expected)
+    return Expectation(expected, clear_kw, elevation, measured, in_plane, index, neighbours, module)
 
 
 def _module_c(poa_w_m2: Floats, table: Table) -> Floats:

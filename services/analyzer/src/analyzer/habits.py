@@ -38,6 +38,11 @@ SPREAD_LIGHT_SHARE = 0.15
 """The spread is learned in better light than the ratio."""
 READY_S = 5 * 3600.0
 """Lit time after which a plant's own ratio is trusted: most of a day, since mornings differ from afternoons."""
+CLOUDY_S, SUNNY_S = 4 * 3600.0, 80 * 3600.0
+"""And the spread under irradiance that was not measured in its plane, only after so much lit time under clouds, or so
+much in all: under clear skies any satellite agrees with any plant."""
+CLOUDY_SHARE = 0.6
+"""Of clear-day power, under which it is expected to be then."""
 SLOTS = 96
 """Quarter hours of a UTC day."""
 ENVELOPE_UP, ENVELOPE_DOWN = 0.3, 0.03
@@ -63,6 +68,8 @@ class Learned(Columns):
     """Mean relative shortfall from the ratio; windows over it count as 0."""
     lit_us: Ints
     """Lit time learned from."""
+    cloudy_us: Ints
+    """Of that, under clouds."""
     excess_k: Floats
     """How much warmer the modules usually are than air, sun and wind explain: sensors hang where they hang."""
     dark_us: Ints
@@ -99,6 +106,11 @@ class Habits:
     def is_ready(self) -> Mask:
         """Whose ratio has been learned long enough."""
         return self.learned.lit_us >= READY_S * SECOND
+
+    @property
+    def knows_clouds(self) -> Mask:
+        """Whose spread has been learned under clouds too."""
+        return (self.learned.cloudy_us >= CLOUDY_S * SECOND) | (self.learned.lit_us >= SUNNY_S * SECOND)
 
     def usual_kw(self, seen: Observed) -> Floats:
         """What the plant should give in this weather: the model times its own ratio at this hour, once it is known."""
@@ -178,12 +190,15 @@ class Habits:
         spread_gain = step_s / (np.minimum(lit_s, SPREAD_HORIZON_S) + step_s + 1e-9)
         spread = np.nan_to_num(old.spread, nan=0.0)
         off = np.clip(-np.nan_to_num(deviation), 0.0, 0.5)
+        cloudy = lit & (known * self._hourly(seen) * seen.expected_kw < CLOUDY_SHARE * self.clear_day_kw(seen))
+        step_us = (step_s * SECOND).astype(np.int64)
         bright = lit & (seen.expected_kw > SPREAD_LIGHT_SHARE * seen.capacity_kw)
         return replace(
             old,
             ratio=np.where(lit, np.maximum(known * (1.0 + step), 0.01), old.ratio),
             spread=np.where(bright, spread + spread_gain * (off - spread), old.spread),
-            lit_us=np.where(lit, old.lit_us + (step_s * SECOND).astype(np.int64), old.lit_us),
+            lit_us=np.where(lit, old.lit_us + step_us, old.lit_us),
+            cloudy_us=np.where(cloudy, old.cloudy_us + step_us, old.cloudy_us),
         )
 
     def _with_dark(self, learned: Learned, seen: Observed, step_s: Floats) -> Learned:

@@ -112,20 +112,17 @@ def colours(table: Table, elevation_deg: Floats, standing: Standing | None) -> I
 
 def _observed(table: Table, expectation: Expectation, plants: Plants, start_us: int, end_us: int) -> Observed:
     rows, size = table.rows, len(plants)
-    present = np.zeros(size, dtype=np.bool_)
-    present[rows] = True
-    measured = np.zeros(size, dtype=np.bool_)
-    measured[rows] = expectation.measured
     return Observed(
         start_us=start_us,
         end_us=end_us,
-        present=present,
+        present=_scatter_mask(True, rows, size),
         first_us=_scatter_int(table.firsts, rows, size),
         last_us=_scatter_int(table.lasts, rows, size),
         actual_kw=_scatter(table.generation_kw.mean, rows, size),
         capacity_kw=_scatter(table.capacity_kw, rows, size),
         expected_kw=_scatter(expectation.expected_kw, rows, size),
-        measured=measured,
+        measured=_scatter_mask(expectation.measured, rows, size),
+        in_plane=_scatter_mask(expectation.in_plane, rows, size),
         surveyed=plants.surveyed,
         clear_kw=_scatter(expectation.clear_kw, rows, size),
         elevation_deg=clear_sky(plants, (start_us + end_us) // 2).sky.elevation_deg,
@@ -139,6 +136,12 @@ def _observed(table: Table, expectation: Expectation, plants: Plants, start_us: 
 
 def _scatter(values: Floats, rows: Ints, size: int) -> Floats:
     result = np.full(size, np.nan)
+    result[rows] = values
+    return result
+
+
+def _scatter_mask(values: Mask | bool, rows: Ints, size: int) -> Mask:
+    result = np.zeros(size, dtype=np.bool_)
     result[rows] = values
     return result
 

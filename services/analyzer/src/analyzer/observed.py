@@ -24,6 +24,8 @@ class Observed:
     """In this weather, by the model alone."""
     measured: Mask
     """Whether that rests on irradiance reported for the plant."""
+    in_plane: Mask
+    """Whether that was measured in the plane of its modules, not horizontally."""
     surveyed: Mask
     """Whether the site registry knows the plant."""
     clear_kw: Floats

@@ -325,7 +325,8 @@ def findings(view: View, limits: Thresholds) -> Mapping[Rule, Finding]:
 def is_trusted(habits: Habits, seen: Observed, limits: Thresholds) -> Mask:
     """(rows,) Whose expectation is good enough for a single window to mean something."""
     settled = np.where(habits.is_ready, habits.learned.spread <= limits.trusted_spread, True)
-    result: Mask = settled & ~np.isnan(seen.expected_kw)
+    seasoned = seen.in_plane | ~seen.measured | habits.knows_clouds
+    result: Mask = settled & seasoned & ~np.isnan(seen.expected_kw)
     return result
 
 

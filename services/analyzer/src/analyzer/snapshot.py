@@ -20,7 +20,7 @@ from analyzer.partition import Partition, Timing
 from analyzer.plants import Plants, Sites
 from analyzer.published import Published
 
-VERSION = 3
+VERSION = 4
 
 
 class SnapshotError(RuntimeError):
