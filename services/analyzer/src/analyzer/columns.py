@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar, get_type_hints
 
 import msgspec
 import numpy as np
@@ -27,6 +27,7 @@ Micros = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Column = TypeVar("Column", bound=npt.NDArray[np.generic])
 
 Values = dict[str, Floats]
 """Numbers of n readings by field, (n,) each and NaN where a reading has none. A field that none of them has may be
@@ -39,6 +40,13 @@ _MICROSECOND = timedelta(microseconds=1)
 _ALWAYS = ("v", "plant_id", "source", "observed_at", "region", "capacity_kw")
 _STAMPS_KEPT = 4096
 _SHAPES_KEPT = 64
+
+
+def put(column: Column, at: Ints, values: npt.ArrayLike) -> Column:
+    """The column with values in those places; the given one stays as it is."""
+    result = column.copy()
+    result[at] = values
+    return result
 
 
 def to_micros(moment: datetime) -> int:

@@ -13,12 +13,12 @@ plant gave, and how steady that was of late. Two things speak for a loss:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.columns import Floats, Ints, Mask, Micros
+from analyzer.columns import Floats, Ints, Mask, Micros, put
 from analyzer.memory import ZERO_SHARE, Columns
 from analyzer.observed import Observed
 
@@ -81,7 +81,6 @@ SURE = 1.2 * ENOUGH
 
 Table = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8]
-Column = TypeVar("Column", bound="npt.NDArray[np.generic]")
 
 
 ASSUMED = ASSUMED_S * np.array([STEADY] * 2 + [ROUGH] * (SHARES - 2))
@@ -169,7 +168,7 @@ class Evidence:
             return self
         fresh = rows[self.line[rows] == 0]
         count = self.lines.rows
-        line = _put(self.line, fresh, count + 1 + np.arange(fresh.size)) if fresh.size else self.line
+        line = put(self.line, fresh, count + 1 + np.arange(fresh.size)) if fresh.size else self.line
         lines = self.lines.grown(count + fresh.size)
         return Evidence(line, _with_slot(lines, line[rows] - 1, rows, seen, clear_day_kw, cadence_us, ill))
 
@@ -186,9 +185,9 @@ def _with_slot(
     closes = is_last & (now_kw >= ZERO_SHARE * seen.capacity_kw[rows]) & (power > 0)
     lines = replace(
         old,
-        slot_us=_put(old.slot_us, at, np.int64(slot_us)),
-        power_kw=_put(old.power_kw, at, np.where(closes, np.nan, power)),
-        clear_kw=_put(old.clear_kw, at, clear),
+        slot_us=put(old.slot_us, at, np.int64(slot_us)),
+        power_kw=put(old.power_kw, at, np.where(closes, np.nan, power)),
+        clear_kw=put(old.clear_kw, at, clear),
     )
     if not closes.any():
         return lines
@@ -228,12 +227,12 @@ def _judged(old: Lines, at: Ints, slot: _Slot) -> Lines:
     weather, pending = _learned(old, at, slot, np.where(column < 0, 0, row * COLUMNS + column + 1))
     return replace(
         lines,
-        recent=_put(old.recent, at, np.column_stack((now, recent[:, :-1]))),
-        recent_us=_put(old.recent_us, at, np.int64(slot.start_us)),
-        sums=_put(old.sums, at, sums),
-        enough=_put(old.enough, at, enough),
-        weather=_put(old.weather, at, weather),
-        pending=_put(old.pending, at, pending),
+        recent=put(old.recent, at, np.column_stack((now, recent[:, :-1]))),
+        recent_us=put(old.recent_us, at, np.int64(slot.start_us)),
+        sums=put(old.sums, at, sums),
+        enough=put(old.enough, at, enough),
+        weather=put(old.weather, at, weather),
+        pending=put(old.pending, at, pending),
     )
 
 
@@ -245,10 +244,10 @@ def _with_level(old: Lines, at: Ints, slot: _Slot) -> Lines:
     near = fresh | (share > level * (1.0 - tolerance))
     return replace(
         old,
-        level=_put(old.level, at, np.where(fresh, share, level)),
-        level_s=_put(old.level_s, at, np.where(fresh, 0.0, old.level_s[at]) + np.where(near, step_s, 0.0)),
-        away_s=_put(old.away_s, at, np.where(near, 0.0, away_s + step_s)),
-        dim_s=_put(old.dim_s, at, np.where(bright, 0.0, old.dim_s[at] + step_s)),
+        level=put(old.level, at, np.where(fresh, share, level)),
+        level_s=put(old.level_s, at, np.where(fresh, 0.0, old.level_s[at]) + np.where(near, step_s, 0.0)),
+        away_s=put(old.away_s, at, np.where(near, 0.0, away_s + step_s)),
+        dim_s=put(old.dim_s, at, np.where(bright, 0.0, old.dim_s[at] + step_s)),
     )
 
 
@@ -282,9 +281,3 @@ def _learned(old: Lines, at: Ints, slot: _Slot, code: Ints) -> tuple[Table, Code
     weather *= (1.0 - np.bincount(line, seconds, minlength=at.size) / HORIZON_S)[:, None, None].astype(np.float32)
     np.add.at(weather.reshape(at.size, -1), (line, leaves[line, place].astype(np.int64) - 1), seconds)
     return weather, pending
-
-
-def _put(column: Column, at: Ints, values: npt.ArrayLike) -> Column:
-    result = column.copy()
-    result[at] = values
-    return result

@@ -181,7 +181,8 @@ class Habits:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = seen.actual_kw / seen.expected_kw
             known = np.where(np.isnan(old.ratio), ratio, old.ratio)
-            deviation = ratio / (known * self._hourly(seen)) - 1.0
+            usual = known * self._hourly(seen)
+            deviation = ratio / usual - 1.0
         lit_s = old.lit_us / SECOND
         gain = step_s / (np.minimum(lit_s, RATIO_HORIZON_S) + step_s + 1e-9)
         early = lit_s < READY_S
@@ -190,7 +191,7 @@ class Habits:
         spread_gain = step_s / (np.minimum(lit_s, SPREAD_HORIZON_S) + step_s + 1e-9)
         spread = np.nan_to_num(old.spread, nan=0.0)
         off = np.clip(-np.nan_to_num(deviation), 0.0, 0.5)
-        cloudy = lit & (known * self._hourly(seen) * seen.expected_kw < CLOUDY_SHARE * self.clear_day_kw(seen))
+        cloudy = lit & (usual * seen.expected_kw < CLOUDY_SHARE * self.clear_day_kw(seen))
         step_us = (step_s * SECOND).astype(np.int64)
         bright = lit & (seen.expected_kw > SPREAD_LIGHT_SHARE * seen.capacity_kw)
         return replace(

@@ -8,7 +8,7 @@ import numpy as np
 
 from analyzer.alerts import Standing
 from analyzer.carried import Carried
-from analyzer.columns import Floats, Ints, Mask
+from analyzer.columns import Floats, Ints, Mask, put
 from analyzer.documents import FAULTY, NIGHT, NO_DATA, OK, WARNING
 from analyzer.evidence import Evidence
 from analyzer.expectation import Expectation, clear_sky, expect
@@ -112,41 +112,24 @@ def colours(table: Table, elevation_deg: Floats, standing: Standing | None) -> I
 
 def _observed(table: Table, expectation: Expectation, plants: Plants, start_us: int, end_us: int) -> Observed:
     rows, size = table.rows, len(plants)
+    unknown, none, no = np.full(size, np.nan), np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.bool_)
     return Observed(
         start_us=start_us,
         end_us=end_us,
-        present=_scatter_mask(True, rows, size),
-        first_us=_scatter_int(table.firsts, rows, size),
-        last_us=_scatter_int(table.lasts, rows, size),
-        actual_kw=_scatter(table.generation_kw.mean, rows, size),
-        capacity_kw=_scatter(table.capacity_kw, rows, size),
-        expected_kw=_scatter(expectation.expected_kw, rows, size),
-        measured=_scatter_mask(expectation.measured, rows, size),
-        in_plane=_scatter_mask(expectation.in_plane, rows, size),
+        present=put(no, rows, True),
+        first_us=put(none, rows, table.firsts),
+        last_us=put(none, rows, table.lasts),
+        actual_kw=put(unknown, rows, table.generation_kw.mean),
+        capacity_kw=put(unknown, rows, table.capacity_kw),
+        expected_kw=put(unknown, rows, expectation.expected_kw),
+        measured=put(no, rows, expectation.measured),
+        in_plane=put(no, rows, expectation.in_plane),
         surveyed=plants.surveyed,
-        clear_kw=_scatter(expectation.clear_kw, rows, size),
+        clear_kw=put(unknown, rows, expectation.clear_kw),
         elevation_deg=clear_sky(plants, (start_us + end_us) // 2).sky.elevation_deg,
-        index=_scatter(expectation.index, rows, size),
-        neighbours=_scatter_int(expectation.neighbours, rows, size),
-        module_c=_scatter(table.module_c_max, rows, size),
-        ambient_c=_scatter(table.ambient_c, rows, size),
-        modelled_module_c=_scatter(expectation.module_c, rows, size),
+        index=put(unknown, rows, expectation.index),
+        neighbours=put(none, rows, expectation.neighbours),
+        module_c=put(unknown, rows, table.module_c_max),
+        ambient_c=put(unknown, rows, table.ambient_c),
+        modelled_module_c=put(unknown, rows, expectation.module_c),
     )
-
-
-def _scatter(values: Floats, rows: Ints, size: int) -> Floats:
-    result = np.full(size, np.nan)
-    result[rows] = values
-    return result
-
-
-def _scatter_mask(values: Mask | bool, rows: Ints, size: int) -> Mask:
-    result = np.zeros(size, dtype=np.bool_)
-    result[rows] = values
-    return result
-
-
-def _scatter_int(values: Ints, rows: Ints, size: int) -> Ints:
-    result = np.zeros(size, dtype=np.int64)
-    result[rows] = values
-    return result
