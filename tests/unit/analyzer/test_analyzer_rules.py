@@ -213,3 +213,10 @@ def test_a_loss_does_not_teach_that_it_is_usual() -> None:
     lines = next(iter(target.lanes.values())).state.evidence.lines
     assert lines.weather[0, :2].sum() > 2 * 6 * 3600
     assert lines.weather[0, 2:].sum() == 0
+
+
+def test_a_plant_under_snow_that_gives_a_little_is_no_trip() -> None:
+    """Hours at zero count together only while the plant gives nothing at all between them."""
+    for between, expected in ((0.02, []), (0.0, [("trip", "open")])):
+        day = [0.0] * 33 + [between] * 4 + [0.0] * 4 + [1.0] * (QUARTERS - 41)
+        assert told(alerts(days_of(day)))[:1] == expected

@@ -49,6 +49,16 @@ def put(column: Column, at: Ints, values: npt.ArrayLike) -> Column:
     return result
 
 
+def kept_lines(line: Ints, mask: Mask, lines: int) -> tuple[Ints, Mask]:
+    """Of rows of which some have a line of another table (its number plus one, 0 for none), those of the mask: their
+    lines' new numbers, and which of the `lines` lines stay."""
+    line = line[mask]
+    stays = np.zeros(lines, dtype=np.bool_)
+    stays[line[line > 0] - 1] = True
+    renumbered: Ints = np.append(0, np.cumsum(stays))
+    return renumbered[line] * (line > 0), stays
+
+
 def to_micros(moment: datetime) -> int:
     """Microseconds since the epoch of an aware time; exact, where floats would round."""
     return (moment - _EPOCH) // _MICROSECOND

@@ -20,7 +20,7 @@ from analyzer.partition import Partition, Timing
 from analyzer.plants import Plants, Sites
 from analyzer.published import Published
 
-VERSION = 4
+VERSION = 5
 
 
 class SnapshotError(RuntimeError):
