@@ -206,13 +206,26 @@ def test_a_loss_is_told_alike_across_a_restart_and_for_every_rhythm() -> None:
         assert [one for one in documents if isinstance(one, Alert)] == whole
 
 
-def test_a_loss_does_not_teach_that_it_is_usual() -> None:
-    """What the weather is like is learned from slots that bright ones followed, or a day did; not from a fresh loss."""
-    target = Partition("3", definitions(), TIMING, {}.get)
-    run(target, events_of([[one] for one in days_of([0.5] * QUARTERS)]))
-    lines = next(iter(target.lanes.values())).state.evidence.lines
-    assert lines.weather[0, :2].sum() > 2 * 6 * 3600
-    assert lines.weather[0, 2:].sum() == 0
+@pytest.mark.parametrize(
+    ("irradiance", "ambient_c", "expected"),
+    [(True, 12.0, ["sudden-drop"]), (True, -4.0, []), (False, 12.0, [])],
+    ids=["a-satellites", "under-frost", "none"],
+)
+def test_hours_short_of_rough_irradiance_are_a_loss(irradiance: bool, ambient_c: float, expected: list[str]) -> None:
+    """A cloudy day with half of the strings lost is told by a satellite that errs by a quarter, once its error is
+    known; not in frost, when snow may lie on the modules; and not without irradiance."""
+    rng = random.Random(11)
+    midnight, sky, readings = NOON.replace(hour=0), 0.5, []
+    for quarter in range(9 * QUARTERS):
+        sky = min(1.0, max(0.1, sky + rng.uniform(-0.25, 0.25)))
+        clear = max(0.0, 80.0 * math.sin((quarter % QUARTERS - 24) / 48 * math.pi))
+        lost = 0.5 if quarter >= 8 * QUARTERS else 1.0
+        told = {"ghi_w_m2": min(1400.0, 10.0 * clear * sky * rng.lognormvariate(0.0, 0.25))} if irradiance else {}
+        readings.append(
+            reading("p", midnight + quarter * timedelta(minutes=15), region="nowhere", ambient_c=ambient_c,
+                    generation_kw=clear * sky * lost, **told)
+        )  # fmt: skip
+    assert [one.rule for one in alerts(readings) if one.state == "open"] == expected
 
 
 def test_a_plant_under_snow_that_gives_a_little_is_no_trip() -> None:

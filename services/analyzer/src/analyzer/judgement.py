@@ -10,7 +10,7 @@ from analyzer.alerts import Standing
 from analyzer.carried import Carried
 from analyzer.columns import Floats, Ints, Mask, put
 from analyzer.documents import FAULTY, NIGHT, NO_DATA, OK, WARNING
-from analyzer.evidence import Evidence
+from analyzer.evidence import Evidence, Known
 from analyzer.expectation import Expectation, clear_sky, expect
 from analyzer.folds import Table
 from analyzer.habits import Habits
@@ -76,16 +76,24 @@ def judge(state: State, table: Table, start_us: int, end_us: int, plants: Plants
     state = state.grown(len(plants))
     expectation = expect(table, plants, (start_us + end_us) // 2)
     seen = _observed(table, expectation, plants, start_us, end_us)
-    habits, clear_day_kw = state.habits, state.habits.clear_day_kw(seen)
+    habits, clear_day_kw, usual_kw = state.habits, state.habits.clear_day_kw(seen), state.habits.usual_kw(seen)
     evidence = state.evidence.after(
-        seen, clear_day_kw, state.memory.cadence_us, ~is_trusted(habits, seen, limits), state.standing.known_ill
+        seen,
+        Known(
+            clear_day_kw=clear_day_kw,
+            usual_kw=np.where(habits.is_ready, usual_kw, np.nan),
+            cadence_us=state.memory.cadence_us,
+            judged=~is_trusted(habits, seen, limits),
+            knows_clouds=habits.knows_clouds,
+            ill=state.standing.known_ill,
+        ),
     )
     view = View(
         seen=seen,
         memory=state.memory,
         habits=habits,
         evidence=evidence,
-        usual_kw=habits.usual_kw(seen),
+        usual_kw=usual_kw,
         clear_day_kw=clear_day_kw,
         awake=habits.awake(seen),
     )
