@@ -2,8 +2,8 @@
 
 Curves over the UTC day, by the quarter hour, learned when a quarter hour has ended:
 
-- clear-day power: the greatest mean of this week and the last, of which one day's is clear nearly everywhere. A mean of
-  three neighbours smooths it: two weeks of half-clear days have their clear moments each at another time;
+- clear-day power: the greatest mean of this week and the last, since nearly everywhere one day of a fortnight is clear.
+  A mean of three neighbours smooths it: half-clear days have their clear moments each at another time;
 - how often the plant is awake at that hour;
 - what it gives of what its irradiance explains at that hour (a tracker, a shadow, irradiance of another plane). Sums
   over sums, which a dark hour or a rough satellite moves little.
