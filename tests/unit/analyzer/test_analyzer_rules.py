@@ -228,6 +228,17 @@ def test_hours_short_of_rough_irradiance_are_a_loss(irradiance: bool, ambient_c:
     assert [one.rule for one in alerts(readings) if one.state == "open"] == expected
 
 
+@pytest.mark.parametrize("azimuth_deg", [180.0, 270.0, 90.0])
+def test_a_wrong_azimuth_in_the_registry_is_no_loss(azimuth_deg: float) -> None:
+    """Without trusted irradiance a plant is held to its own clear days, whatever way the registry says that it looks:
+    clear days are well, and half of the strings lost are told."""
+    site = Site(plant_id="p", name="P", region="nowhere", latitude=35.0, longitude=0.0, capacity_kw=100.0,
+                tilt_deg=50.0, azimuth_deg=azimuth_deg)  # fmt: skip
+    for share, expected in ((1.0, []), (0.5, ["sudden-drop"])):
+        found = alerts(days_of([share] * QUARTERS), sites=[site])
+        assert [one.rule for one in found if one.state == "open"] == expected
+
+
 def test_a_plant_under_snow_that_gives_a_little_is_no_trip() -> None:
     """Hours at zero count together only while the plant gives nothing at all between them."""
     for between, expected in ((0.02, []), (0.0, [("trip", "open")])):

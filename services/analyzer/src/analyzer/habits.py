@@ -3,7 +3,8 @@
 - `ratio`: what it gives of what PVWatts expects (wiring, soiling, a capacity stated too high: the plant's own).
 - `spread`: how far under that ratio its windows usually are. On-site irradiance leaves a few per cent; a satellite's, a
   tenth or more. It decides how soon a shortfall means anything.
-- `profiles`: what the days of a plant are like whose place is unknown; plants with a place have the clear-sky model.
+- `profiles`: what the days of a plant are like whose place is unknown, or whose expectation is not trusted; others have
+  the clear-sky model.
 """
 
 from __future__ import annotations
@@ -104,9 +105,10 @@ class Habits:
         return seen.expected_kw * np.where(self.is_ready, self.learned.ratio * self._form(seen), 1.0)
 
     def clear_day_kw(self, seen: Observed) -> Floats:
-        """What the plant would give now under a clear sky: the model where its place is known, else its profile."""
+        """What the plant would give now under a clear sky: by its profile, else by the model."""
         known, lines = self._profiled
-        return put(seen.clear_kw, known, self.profiles.clear_kw(lines, seen.start_us))
+        curve = self.profiles.clear_kw(lines, seen.start_us)
+        return put(seen.clear_kw, known, np.where(np.isnan(curve), seen.clear_kw[known], curve))
 
     def awake(self, seen: Observed) -> Floats:
         """On which share of the recent days the plant gave power at this hour; NaN without a profile."""
@@ -123,12 +125,13 @@ class Habits:
         known = np.flatnonzero(self.learned.profile_row)
         return known, self.learned.profile_row[known] - 1
 
-    def after(self, seen: Observed, ill: Mask, down: Mask, cadence_us: Floats) -> Habits:
-        """After a window; the ill teach nothing, and those that are down not even when they are awake."""
+    def after(self, seen: Observed, ill: Mask, down: Mask, unsure: Mask, cadence_us: Floats) -> Habits:
+        """After a window; the ill teach nothing, and those that are down not even when they are awake. Those without a
+        place, and the unsure, whose expectation is not trusted, have profiles from then on."""
         step_s = np.minimum(np.nan_to_num(cadence_us / SECOND, nan=0.0), LONGEST_STEP_S)
         learned = _with_excess(self._with_dark(self._with_ratio(seen, ill, step_s), seen, step_s), seen, step_s)
         heard = ~np.isnan(seen.actual_kw)
-        fresh = np.flatnonzero(heard & np.isnan(seen.clear_kw) & (learned.profile_row == 0))
+        fresh = np.flatnonzero(heard & (np.isnan(seen.clear_kw) | unsure) & (learned.profile_row == 0))
         count, profiles = self.profiles.rows, self.profiles
         if fresh.size:
             learned = replace(learned, profile_row=put(learned.profile_row, fresh, count + 1 + np.arange(fresh.size)))
@@ -180,7 +183,7 @@ class Habits:
 
     def _with_dark(self, learned: Learned, seen: Observed, step_s: Floats) -> Learned:
         clear, awake = self.clear_day_kw(seen), self.awake(seen)
-        usually = ~(awake < AWAKE_SHARE) & (clear > BRIGHT_SHARE * seen.capacity_kw)
+        usually = (awake >= AWAKE_SHARE) & (clear > BRIGHT_SHARE * seen.capacity_kw)
         zero = seen.actual_kw < ZERO_SHARE * seen.capacity_kw
         gives = seen.actual_kw > GIVES_SHARE * seen.capacity_kw
         step_us = (step_s * SECOND).astype(np.int64)

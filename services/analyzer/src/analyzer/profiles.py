@@ -1,4 +1,6 @@
-"""Of plants whose place is unknown: what their days are like, learned from what they gave.
+"""Of plants without trusted irradiance: what their days are like, learned from what they gave.
+
+The registry may know their place; which way they look it often knows by default only.
 
 Curves over the UTC day, by the quarter hour, learned when a quarter hour has ended:
 

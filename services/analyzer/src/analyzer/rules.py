@@ -163,8 +163,8 @@ def trip(view: View, limits: Thresholds) -> Verdicts:
 
 
 def _is_day(view: View, limits: Thresholds) -> Mask:
-    """Whether the plant usually gives power now, whatever the weather."""
-    return ~(view.awake < AWAKE_SHARE) & (view.clear_day_kw > limits.trip_habit_share * view.seen.capacity_kw)
+    """Whether the plant usually gives power now, whatever the weather; its own days tell, not the registry."""
+    return (view.awake >= AWAKE_SHARE) & (view.clear_day_kw > limits.trip_habit_share * view.seen.capacity_kw)
 
 
 def _fell(view: View, limits: Thresholds) -> Mask:
