@@ -31,7 +31,7 @@ from analyzer.evidence import (
     STEPS_S,
     moves_of,
     row_of,
-)  # fmt: skip
+)
 from analyzer.memory import ZERO_SHARE
 from analyzer.profiles import Profiles, Window
 from bench.traces import DATA, Floats, micros_of
@@ -68,9 +68,8 @@ def sources(directory: Path) -> Iterator[tuple[str, pd.Series]]:
     yield "golden", series.tz_localize("Etc/GMT+7")
     yield "payerne", read_bsrn(str(payerne))[0].ghi
     frame = pd.read_parquet(DATA / "system_15_poa_irradiance.parquet")
-    times = pd.to_datetime(frame.measured_on if "measured_on" in frame else frame.index, utc=True)
-    column = next(name for name in frame if "poa" in name.lower())
-    yield "system 15", pd.Series(frame[column].to_numpy(float), pd.DatetimeIndex(times))
+    times = pd.to_datetime(frame.measured_on, utc=True)
+    yield "system 15", pd.Series(frame.poa_irradiance__484.to_numpy(float), pd.DatetimeIndex(times))
 
 
 def shares(series: pd.Series, step_s: int) -> tuple[Floats, Floats]:

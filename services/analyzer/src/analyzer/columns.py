@@ -56,7 +56,12 @@ def kept_lines(line: Ints, mask: Mask, lines: int) -> tuple[Ints, Mask]:
     stays = np.zeros(lines, dtype=np.bool_)
     stays[line[line > 0] - 1] = True
     renumbered: Ints = np.append(0, np.cumsum(stays))
-    return renumbered[line] * (line > 0), stays
+    return renumbered[line], stays
+
+
+def given_lines(line: Ints, fresh: Ints, lines: int) -> Ints:
+    """With new lines, after the `lines` of that table, for the rows in `fresh`, which had none."""
+    return put(line, fresh, lines + 1 + np.arange(fresh.size))
 
 
 def to_micros(moment: datetime) -> int:

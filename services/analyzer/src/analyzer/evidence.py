@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.columns import Floats, Ints, Mask, Micros, kept_lines, put
+from analyzer.columns import Floats, Ints, Mask, Micros, given_lines, kept_lines, put
 from analyzer.memory import ZERO_SHARE, Columns
 from analyzer.observed import Observed
 from analyzer.profiles import SLOT_US
@@ -198,7 +198,7 @@ class Evidence:
             return self
         fresh = rows[self.line[rows] == 0]
         count = self.lines.rows
-        line = put(self.line, fresh, count + 1 + np.arange(fresh.size)) if fresh.size else self.line
+        line = given_lines(self.line, fresh, count) if fresh.size else self.line
         lines = self.lines.grown(count + fresh.size)
         return Evidence(line, _with_readings(lines, line[rows] - 1, rows, seen, of))
 

@@ -10,10 +10,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from analyzer.columns import Floats, Ints, Mask, kept_lines, put
+from analyzer.columns import Floats, Ints, Mask, given_lines, kept_lines, put
 from analyzer.evidence import BRIGHT_SHARE
 from analyzer.memory import ZERO_SHARE, Columns
 from analyzer.observed import Observed
@@ -69,6 +70,19 @@ class Learned(Columns):
     """Line of the profile plus one; 0 for none."""
 
 
+class Usual(NamedTuple):
+    """What is usual for each plant at an hour, (rows,)."""
+
+    form: Floats
+    """Ratio at that hour over that of the whole day; 1 without a profile."""
+    power_kw: Floats
+    """In this weather: the model times the plant's own ratio at that hour, once it is known."""
+    clear_day_kw: Floats
+    """Under a clear sky: by its profile, else by the model."""
+    awake: Floats
+    """Share of the recent days on which it gave power at that hour; NaN without a profile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Habits:
     """Never changed in place."""
@@ -100,41 +114,32 @@ class Habits:
         """Whose spread has been learned under clouds too."""
         return (self.learned.cloudy_us >= CLOUDY_S * SECOND) | (self.learned.lit_us >= SUNNY_S * SECOND)
 
-    def usual_kw(self, seen: Observed) -> Floats:
-        """What the plant should give in this weather: the model times its own ratio at this hour, once it is known."""
-        return seen.expected_kw * np.where(self.is_ready, self.learned.ratio * self._form(seen), 1.0)
-
-    def clear_day_kw(self, seen: Observed) -> Floats:
-        """What the plant would give now under a clear sky: by its profile, else by the model."""
-        known, lines = self._profiled
-        curve = self.profiles.clear_kw(lines, seen.start_us)
-        return put(seen.clear_kw, known, np.where(np.isnan(curve), seen.clear_kw[known], curve))
-
-    def awake(self, seen: Observed) -> Floats:
-        """On which share of the recent days the plant gave power at this hour; NaN without a profile."""
-        known, lines = self._profiled
-        return put(np.full(self.learned.rows, np.nan), known, self.profiles.awake_share(lines, seen.start_us))
-
-    def _form(self, seen: Observed) -> Floats:
-        known, lines = self._profiled
-        return put(np.ones(self.learned.rows), known, self.profiles.form(lines, seen.start_us))
-
-    @property
-    def _profiled(self) -> tuple[Ints, Ints]:
-        """Rows that have a profile, and its line."""
+    def usual(self, seen: Observed) -> Usual:
+        """What is usual at this hour, in this weather."""
         known = np.flatnonzero(self.learned.profile_row)
-        return known, self.learned.profile_row[known] - 1
+        lines, profiles = self.learned.profile_row[known] - 1, self.profiles
+        form = put(np.ones(self.learned.rows), known, profiles.form(lines, seen.start_us))
+        curve = profiles.clear_kw(lines, seen.start_us)
+        unknown = np.full(self.learned.rows, np.nan)
+        return Usual(
+            form=form,
+            power_kw=seen.expected_kw * np.where(self.is_ready, self.learned.ratio * form, 1.0),
+            clear_day_kw=put(seen.clear_kw, known, np.where(np.isnan(curve), seen.clear_kw[known], curve)),
+            awake=put(unknown, known, profiles.awake_share(lines, seen.start_us)),
+        )
 
-    def after(self, seen: Observed, ill: Mask, down: Mask, unsure: Mask, cadence_us: Floats) -> Habits:
-        """After a window; the ill teach nothing, and those that are down not even when they are awake. Those without a
-        place, and the unsure, whose expectation is not trusted, have profiles from then on."""
+    def after(self, seen: Observed, usual: Usual, ill: Mask, down: Mask, unsure: Mask, cadence_us: Floats) -> Habits:
+        """After a window, given what was usual in it. The ill teach nothing, and those that are down not even when
+        they are awake. Those without a place, and the unsure, whose expectation is not trusted, have profiles from
+        then on."""
         step_s = np.minimum(np.nan_to_num(cadence_us / SECOND, nan=0.0), LONGEST_STEP_S)
-        learned = _with_excess(self._with_dark(self._with_ratio(seen, ill, step_s), seen, step_s), seen, step_s)
+        learned = self._with_ratio(seen, usual, ill, step_s)
+        learned = _with_excess(_with_dark(learned, seen, usual, step_s), seen, step_s)
         heard = ~np.isnan(seen.actual_kw)
         fresh = np.flatnonzero(heard & (np.isnan(seen.clear_kw) | unsure) & (learned.profile_row == 0))
         count, profiles = self.profiles.rows, self.profiles
         if fresh.size:
-            learned = replace(learned, profile_row=put(learned.profile_row, fresh, count + 1 + np.arange(fresh.size)))
+            learned = replace(learned, profile_row=given_lines(learned.profile_row, fresh, count))
             profiles = profiles.grown(count + fresh.size)
         rows = np.flatnonzero((learned.profile_row > 0) & heard)
         if rows.size:
@@ -151,7 +156,7 @@ class Habits:
             profiles = profiles.after(learned.profile_row[rows] - 1, window)
         return Habits(learned, profiles)
 
-    def _with_ratio(self, seen: Observed, ill: Mask, step_s: Floats) -> Learned:
+    def _with_ratio(self, seen: Observed, usual: Usual, ill: Mask, step_s: Floats) -> Learned:
         old = self.learned
         lit = (seen.expected_kw > LIGHT_SHARE * seen.capacity_kw) & ~np.isnan(seen.actual_kw) & ~ill
         if not lit.any():
@@ -159,8 +164,8 @@ class Habits:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = seen.actual_kw / seen.expected_kw
             known = np.where(np.isnan(old.ratio), ratio, old.ratio)
-            usual = known * self._form(seen)
-            deviation = ratio / usual - 1.0
+            formed = known * usual.form
+            deviation = ratio / formed - 1.0
         lit_s = old.lit_us / SECOND
         gain = step_s / (np.minimum(lit_s, RATIO_HORIZON_S) + step_s + 1e-9)
         early = lit_s < READY_S
@@ -170,7 +175,7 @@ class Habits:
         spread_gain = step_s / (np.minimum(lit_s, horizon_s) + step_s + 1e-9)
         spread = np.nan_to_num(old.spread, nan=0.0)
         off = np.clip(-np.nan_to_num(deviation), 0.0, 0.5)
-        cloudy = lit & (usual * seen.expected_kw < CLOUDY_SHARE * self.clear_day_kw(seen))
+        cloudy = lit & (formed * seen.expected_kw < CLOUDY_SHARE * usual.clear_day_kw)
         step_us = (step_s * SECOND).astype(np.int64)
         bright = lit & (seen.expected_kw > SPREAD_LIGHT_SHARE * seen.capacity_kw)
         return replace(
@@ -181,14 +186,14 @@ class Habits:
             cloudy_us=np.where(cloudy, old.cloudy_us + step_us, old.cloudy_us),
         )
 
-    def _with_dark(self, learned: Learned, seen: Observed, step_s: Floats) -> Learned:
-        clear, awake = self.clear_day_kw(seen), self.awake(seen)
-        usually = (awake >= AWAKE_SHARE) & (clear > BRIGHT_SHARE * seen.capacity_kw)
-        zero = seen.actual_kw < ZERO_SHARE * seen.capacity_kw
-        gives = seen.actual_kw > GIVES_SHARE * seen.capacity_kw
-        step_us = (step_s * SECOND).astype(np.int64)
-        dark_us = np.where(gives, 0, learned.dark_us + np.where(zero & usually, step_us, 0))
-        return replace(learned, dark_us=dark_us)
+
+def _with_dark(learned: Learned, seen: Observed, usual: Usual, step_s: Floats) -> Learned:
+    usually = (usual.awake >= AWAKE_SHARE) & (usual.clear_day_kw > BRIGHT_SHARE * seen.capacity_kw)
+    zero = seen.actual_kw < ZERO_SHARE * seen.capacity_kw
+    gives = seen.actual_kw > GIVES_SHARE * seen.capacity_kw
+    step_us = (step_s * SECOND).astype(np.int64)
+    dark_us = np.where(gives, 0, learned.dark_us + np.where(zero & usually, step_us, 0))
+    return replace(learned, dark_us=dark_us)
 
 
 def _with_excess(learned: Learned, seen: Observed, step_s: Floats) -> Learned:

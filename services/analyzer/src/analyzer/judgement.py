@@ -76,13 +76,13 @@ def judge(state: State, table: Table, start_us: int, end_us: int, plants: Plants
     state = state.grown(len(plants))
     expectation = expect(table, plants, (start_us + end_us) // 2)
     seen = _observed(table, expectation, plants, start_us, end_us)
-    habits, clear_day_kw, usual_kw = state.habits, state.habits.clear_day_kw(seen), state.habits.usual_kw(seen)
+    habits, usual = state.habits, state.habits.usual(seen)
     unsure = ~is_trusted(habits, seen, limits)
     evidence = state.evidence.after(
         seen,
         Known(
-            clear_day_kw=clear_day_kw,
-            usual_kw=np.where(habits.is_ready, usual_kw, np.nan),
+            clear_day_kw=usual.clear_day_kw,
+            usual_kw=np.where(habits.is_ready, usual.power_kw, np.nan),
             cadence_us=state.memory.cadence_us,
             judged=unsure,
             knows_clouds=habits.knows_clouds,
@@ -94,14 +94,14 @@ def judge(state: State, table: Table, start_us: int, end_us: int, plants: Plants
         memory=state.memory,
         habits=habits,
         evidence=evidence,
-        usual_kw=usual_kw,
-        clear_day_kw=clear_day_kw,
-        awake=habits.awake(seen),
+        usual_kw=usual.power_kw,
+        clear_day_kw=usual.clear_day_kw,
+        awake=usual.awake,
     )
     found = findings(view, limits)
     standing, alerts = state.standing.after(view, found, plants)
     memory = state.memory.after(seen)
-    learned = habits.after(seen, standing.ill(found), standing.down, unsure, memory.cadence_us)
+    learned = habits.after(seen, usual, standing.ill(found), standing.down, unsure, memory.cadence_us)
     carried = state.carried.after(table, expectation.expected_kw, end_us, len(plants))
     after = State(memory, learned, evidence, standing, carried)
     return Judged(after, expectation.expected_kw, colours(table, expectation.elevation_deg, standing), alerts)
