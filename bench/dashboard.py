@@ -190,7 +190,7 @@ def build_parts(client: CosmosClient, endpoint: str, fleet: list[PlantWindow]) -
         settings=settings, fleet=known, sites=SiteBook(sites), broadcast=broadcast,
         feed=Feed(settings, known, broadcast, replay_s=0), store=store,
         history=History(store, cells=settings.cells, zone=ZoneInfo(settings.timezone)),
-        sender=cast("HubSender", None), uploads=nothing, thumbnails=nothing, arrivals=Arrivals(),
+        sender=cast("HubSender", None), uploads=nothing, thumbnails=nothing, arrivals=Arrivals(datetime.now(UTC)),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from dashboard.access import EntraGate
@@ -48,7 +49,7 @@ async def serve(service: Service[DashboardSettings]) -> None:
             sender=sender,
             uploads=BlobFolder(blobs, UPLOADS, guard=hasty(f"blobs-{UPLOADS}")),
             thumbnails=BlobFolder(blobs, THUMBNAILS, guard=hasty(f"blobs-{THUMBNAILS}")),
-            arrivals=Arrivals(),
+            arrivals=Arrivals(watched_since=datetime.now(UTC)),
         )
         await work(service, parts, BlobFolder(blobs, SITES))
 

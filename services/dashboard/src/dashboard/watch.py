@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from azure.core.exceptions import AzureError
@@ -14,7 +15,6 @@ from azure.eventhub.exceptions import EventHubError
 from dashboard import metrics
 from dashboard.feed import sse
 from dashboard.fleet import Changes
-from dashboard.freshness import Arrivals
 from dashboard.parts import Parts, today
 from dashboard.routes_live import HEARTBEAT_S, present_status
 from heliograph.blobs import BlobFolder
@@ -87,11 +87,11 @@ class Watch:
             await _every(ARRIVALS_EVERY_S, "arrivals", lambda: self._look_at_arrivals(readings))
 
     async def _look_at_arrivals(self, readings: EventHubConsumerClient) -> None:
-        windows = self._parts.feed.newest_arrival
-        self._parts.arrivals = Arrivals(self._parts.arrivals.readings, windows, self._stored_at)
+        parts, windows = self._parts, self._parts.feed.newest_arrival
+        parts.arrivals = replace(parts.arrivals, windows=windows, stored=self._stored_at)
         if windows:
             metrics.AGE_S.set((datetime.now(UTC) - windows).total_seconds())
-        self._parts.arrivals = Arrivals(await _last_enqueued(readings), windows, self._stored_at)
+        parts.arrivals = replace(parts.arrivals, readings=await _last_enqueued(readings))
 
     async def _beat(self) -> None:
         self._parts.broadcast.send_unkept(sse("heartbeat", present_status(self._parts)))

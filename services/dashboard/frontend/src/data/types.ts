@@ -117,18 +117,18 @@ export interface Photo {
 }
 
 export interface ServiceStatus {
-  /** Seconds since the service last did its work; null when not known. */
-  age_s: number | null;
+  /** Seconds since the service last did its work, or since the dashboard began to look for it. */
+  age_s: number;
   ok: boolean;
 }
 
 export interface Status {
   stale: boolean;
-  /** Age of the newest window, counted from when the hub took it. */
+  /** Age of the newest window, counted from when the hub took it; null when none was seen. */
   age_s: number | null;
   /** The service to blame, when there is one. */
   service: string | null;
-  message: string | null;
+  message: string;
   services: Record<string, ServiceStatus>;
 }
 

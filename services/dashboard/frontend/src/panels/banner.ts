@@ -23,11 +23,9 @@ export function stalenessOf(model: Model, now: number): Staleness | null {
   const { live, asOf } = model.view.value;
   if (!live && asOf !== null) return { kind: "past", text: t("travelBanner", { time: `${formatDay(asOf)} ${formatClock(asOf)} KST` }) };
   const status = model.status.value;
-  if (!status?.stale) return null;
-  const failing = Object.entries(status.services).filter(([, service]) => !service.ok);
-  const names = status.service ? [status.service] : failing.map(([name]) => name);
-  const service = names.length > 0 ? t("staleService", { services: names.join(", ") }) : t("staleUnknown");
-  return { kind: "quiet", text: t("staleQuiet", { age: formatAge(status.age_s ?? 0), service }) };
+  if (!status?.stale || status.service === null) return null;
+  const age = formatAge(status.services[status.service]?.age_s ?? 0);
+  return { kind: "quiet", text: t(status.service === "sink" ? "staleUnstored" : "staleQuiet", { age, service: status.service }) };
 }
 
 export function banner(model: Model): HTMLElement {
