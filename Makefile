@@ -83,4 +83,4 @@ $(PAGE): $(shell find $(FRONTEND) -type f -not -path '*/node_modules/*' 2>/dev/n
 	touch $@
 
 clean:
-	rm -rf .venv .uv .heliograph $(FRONTEND)/node_modules $(dir $(PAGE))
+	rm -rf .venv .uv .heliograph .heliograph-* $(FRONTEND)/node_modules $(dir $(PAGE))

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,10 +18,11 @@ import psutil
 import typer
 from rich.table import Table
 
+from heliograph.contracts import iso_seconds
 from stack.layout import HOST, WELL_KNOWN_PORTS, Plan
 from stack.operate import DEFAULT_DATA, Data, dead_letters, fail, lag, moment, out, verify_hour
 from stack.ports import taken
-from stack.state import StackState, own_ports, running_stack
+from stack.state import StackState, other_clock, own_ports, running_stack
 
 app = typer.Typer(
     help="Heliograph watches a country's solar plants. This command runs all of it on this machine: the five "
@@ -34,6 +36,10 @@ app.command("verify")(verify_hour)
 app.add_typer(dead_letters, name="dead-letters")
 
 START_LIMIT_S = 240.0
+_CLOCKS = (
+    "The data in {data} goes by another clock ({first}) than asked for ({asked}); the newest counts as live, so that\n"
+    "one would hide the other. Name a folder of its own, e.g. --data {data}-2"
+)
 
 
 @app.command()
@@ -60,13 +66,14 @@ def up(
     data = data.absolute()
     if running := running_stack(data):
         fail(f"Heliograph already runs in {data} (process {running.pid}): {_page(running.plan)}")
-    if start:
-        moment("--start", start)
+    begins = iso_seconds(moment("--start", start).astimezone(UTC)) if start else ""
     _make_folder(data)
     ports = own_ports(data) if free else WELL_KNOWN_PORTS
     if held := list(taken(ports)):
         fail("\n".join([*held, "Stop what holds them, or use --free-ports."]))
-    plan = Plan(data=str(data), ports=ports, plants=plants, speed=speed, sources=sources, start=start)
+    plan = Plan(data=str(data), ports=ports, plants=plants, speed=speed, sources=sources, start=begins)
+    if first := other_clock(data, plan.clock):
+        fail(_CLOCKS.format(data=data, first=first, asked=plan.clock))
     if detach:
         _detached(plan)
     else:

@@ -67,6 +67,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         """`data` as a path."""
         return Path(self.data)
 
+    @property
+    def clock(self) -> str:
+        """What the times of its data go by: `now`, the recorded days (`replay`), or where a simulated clock started."""
+        return self.start or ("replay" if self.sources == "replay" else "now")
+
     def host_of(self, name: str) -> str:
         """Where a process listens."""
         return self.azure_host if name in AZURE else self.hosts.get(name, HOST)

@@ -15,6 +15,7 @@ from stack.ports import free_ports, taken
 
 STATE_FILE = "stack.json"
 PORTS_FILE = "ports.json"
+CLOCK_FILE = "clock"
 
 
 class StackState(msgspec.Struct, kw_only=True):
@@ -51,6 +52,18 @@ def running_stack(data: Path) -> StackState | None:
         if abs(psutil.Process(state.pid).create_time() - state.started) < 1:
             return state
     return None
+
+
+def other_clock(data: Path, clock: str) -> str | None:
+    """The clock that the data of this folder goes by, if it is not this one; the first one stays the folder's.
+
+    What is newest is live, so that of two clocks the later would hide the other.
+    """
+    kept = data / CLOCK_FILE
+    if not kept.exists():
+        kept.write_text(clock)
+    first = kept.read_text()
+    return None if first == clock else first
 
 
 def own_start() -> float:
