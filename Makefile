@@ -71,7 +71,8 @@ install: .venv/.installed
 page: $(PAGE)
 
 .uv/bin/uv:
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv==$(UV_VERSION)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .uv uv==$(UV_VERSION) || \
+		{ echo 'make: install uv, or pip for $(PYTHON) (on Debian and Ubuntu: apt install python3-pip)' >&2; exit 1; }
 
 .venv/.installed: uv.lock $(wildcard pyproject.toml */*/pyproject.toml) | $(filter .uv/bin/uv,$(UV))
 	$(UV) sync --frozen --all-packages --python $(PYTHON)

@@ -12,6 +12,7 @@ param images = {
 }
 // Pipelines give empty texts for what nobody set.
 var moreSettings = readEnvironmentVariable('HELIOGRAPH_INGEST_SETTINGS', '')
+var dashboardMore = readEnvironmentVariable('HELIOGRAPH_DASHBOARD_SETTINGS', '')
 var secrets = readEnvironmentVariable('HELIOGRAPH_INGEST_SECRETS', '')
 var ranges = readEnvironmentVariable('HELIOGRAPH_ALLOWED_IP_RANGES', '')
 var emails = readEnvironmentVariable('HELIOGRAPH_ALERT_EMAILS', '')
@@ -21,10 +22,11 @@ var sources = { HELIOGRAPH_SOURCES: readEnvironmentVariable('HELIOGRAPH_SOURCES'
 
 param ingestSettings = empty(moreSettings) ? sources : union(sources, json(moreSettings))
 param ingestSecrets = empty(secrets) ? {} : json(secrets)
-param dashboardSettings = {
+var signIn = {
   HELIOGRAPH_ACCESS: 'entra'
   HELIOGRAPH_ENTRA_TENANT_ID: readEnvironmentVariable('HELIOGRAPH_ENTRA_TENANT_ID')
 }
+param dashboardSettings = empty(dashboardMore) ? signIn : union(signIn, json(dashboardMore))
 param zoneRedundant = true
 param privateNetwork = true
 // Runners that GitHub or Azure host push from outside; false where all that push are inside the network.

@@ -26,6 +26,7 @@ host=$(az containerapp show --resource-group "$RESOURCE_GROUP" --name ca-dashboa
 code=$(curl --silent --output /dev/null --max-time 20 --write-out '%{http_code}' "https://$host/readyz" || :)
 case $code in
   200) echo "https://$host is ready" ;;
+  302 | 401) echo "https://$host stands behind its sign-in" ;;
   403) echo "https://$host refuses this machine's address, as it should where addresses are restricted" ;;
   *) echo "https://$host answers $code" >&2; exit 1 ;;
 esac

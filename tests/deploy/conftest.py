@@ -17,6 +17,7 @@ PROD_ENVIRONMENT = {
     **{f"{service.upper()}_IMAGE": f"registry.example/heliograph/{service}:1.2.3" for service in SERVICES},
     "HELIOGRAPH_SOURCES": "kpx-region,open-meteo",
     "HELIOGRAPH_INGEST_SETTINGS": '{"HELIOGRAPH_SITES_URL": "blob://sites/plants.csv"}',
+    "HELIOGRAPH_DASHBOARD_SETTINGS": '{"HELIOGRAPH_ENTRA_OPERATOR_ROLE": "operator"}',
     "HELIOGRAPH_INGEST_SECRETS": '{"HELIOGRAPH_DATA_GO_KR_KEY": "https://kv-x.vault.azure.net/secrets/data-go-kr"}',
     "HELIOGRAPH_BUDGET_START": "2026-01-01",
     "HELIOGRAPH_ENTRA_TENANT_ID": "00000000-1111-2222-3333-444444444444",

@@ -15,7 +15,9 @@ from deploy.bicep import Deployment
 from tests.deploy.conftest import ROOT, SERVICES, apps
 
 AZ = ROOT / "deploy" / "az"
-CHOICES_OF_PROD = ("HELIOGRAPH_ENTRA_TENANT_ID", "HELIOGRAPH_SITES_URL", "HELIOGRAPH_DATA_GO_KR_KEY")
+CHOICES_OF_PROD = (
+    "HELIOGRAPH_ENTRA_TENANT_ID", "HELIOGRAPH_ENTRA_OPERATOR_ROLE", "HELIOGRAPH_SITES_URL", "HELIOGRAPH_DATA_GO_KR_KEY",
+)  # fmt: skip
 SCHEMA = Draft202012Validator(json.loads((AZ / "containerapp.schema.json").read_text()))
 
 

@@ -129,12 +129,19 @@ def test_probes_ask_the_paths_that_services_have(prod: Deployment, service: str)
         assert 1 <= probe["periodSeconds"] <= 240
 
 
-def test_before_the_first_image_a_placeholder_answers(dev: Deployment) -> None:
-    """`azd provision` comes before the first push: the placeholder has no probe of ours and listens on 80."""
-    for app in apps(dev).values():
+def test_before_the_first_image_a_placeholder_runs(dev: Deployment, prod: Deployment) -> None:
+    """`azd provision` comes before the first push, and `azd deploy` changes the image alone: the placeholder has no
+    probe of ours, and all else is as our images need it."""
+    for service, app in apps(dev).items():
         (container,) = app.body["properties"]["template"]["containers"]
         assert container["image"].startswith("mcr.microsoft.com/")
         assert container["probes"] == []
+        (ours,) = apps(prod)[service].body["properties"]["template"]["containers"]
+        for each in (container, ours):
+            port = {one["name"]: one.get("value") for one in each["env"]}["HELIOGRAPH_HTTP_PORT"]
+            assert port == "8080", "under 1024 only root may listen"
+        ingress = app.body["properties"]["configuration"]["ingress"]
+        assert ingress is None or ingress["targetPort"] == 8080
 
 
 def test_the_subnet_is_large_enough_for_an_upgrade(deployment: Deployment) -> None:

@@ -21,7 +21,9 @@ param maxReplicas int
 param scaleRules array
 
 var placeholder = empty(image)
-var port = placeholder ? 80 : 8080
+// Of our images, also while the placeholder stands there: azd then changes the image alone, and ours run as a user who
+// may not listen under 1024.
+var port = 8080
 // The drain takes up to 25 s (HELIOGRAPH_DRAIN_S); the platform must not kill it before.
 var drainSeconds = 25
 var graceSeconds = drainSeconds + 10

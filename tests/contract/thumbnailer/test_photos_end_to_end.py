@@ -6,15 +6,19 @@ import asyncio
 import base64
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from azure.core.exceptions import ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.storage.queue import QueueSasPermissions, generate_queue_sas
+from azure.storage.queue.aio import QueueClient
 from PIL import Image
 from prometheus_client import REGISTRY
 
 from heliograph.topology import INSIGHTS_HUB
 from thumbnailer.photos import photo_id
+from thumbnailer.queue import WorkQueue
 from thumbnailer.reconcile import Reconciler
 
 pytestmark = pytest.mark.timeout(120)
@@ -151,6 +155,25 @@ async def test_a_broken_photo_is_poisoned_at_once_with_its_reason(bench, photo, 
     assert (fields["Reason"], fields["DequeueCount"]) == ("broken", 1)
     assert len(bench.names()) == 2
     assert sorted(len(message.thumbnails) for message in await told(plant, 2)) == [0, 2]
+
+
+async def test_of_the_poison_queue_it_needs_the_right_to_send_alone(bench):
+    """Looking after both queues works where the poison queue can't be read, as with the identity on Azure."""
+    key = bench.poison.credential.account_key
+    may_add = generate_queue_sas(
+        bench.poison.account_name, bench.poison.queue_name, key, QueueSasPermissions(add=True),
+        datetime.now(UTC) + timedelta(hours=1),
+    )  # fmt: skip
+    address = f"{bench.poison.primary_endpoint.partition('?')[0]}?{may_add}"
+    photos = QueueClient.from_connection_string(bench.storage, bench.places.queue)
+    async with photos, QueueClient.from_queue_url(address) as poison:
+        with pytest.raises(HttpResponseError, match="not authorized"):
+            await poison.get_queue_properties()
+        queue = WorkQueue(photos, poison)
+        await queue.probe()
+        await queue.measure()
+        await queue.send_poison("p")
+    assert [message.content for message in bench.poison.receive_messages()] == ["p"]
 
 
 async def test_a_message_that_is_no_event_is_poisoned_as_it_is(bench, wait):

@@ -89,13 +89,13 @@ def stripped(_request: Request) -> Response:
     ("answer", "trouble"),
     [
         (lambda request: Response(status_code=401), None),
-        (lambda request: Response(status_code=403), None),
         (lambda request: RedirectResponse("https://login.windows.net/common"), None),
         (lambda request: RedirectResponse("/.auth/login/aad"), None),
         (stripped, None),
         (lambda request: RedirectResponse("/elsewhere"), "sends on to /elsewhere"),
         (lambda request: Response(json.dumps({"principal": True})), "lets made-up"),
         (lambda request: Response("<h1>It works!</h1>"), "not as this dashboard does"),
+        (lambda request: Response("RBAC: access denied", status_code=403), "let its own address in"),
         (lambda request: Response(status_code=502), "answers 502"),
     ],
 )

@@ -109,12 +109,10 @@ async def _supervise(plan: Plan, ready: Any) -> None:  # noqa: ANN401 - a callab
 
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for sign in (signal.SIGINT, signal.SIGTERM):
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(sign, stopping.set)
     out.print(f"Starting Heliograph in {plan.data} …")
-    await Supervisor(plan, report=lambda line: out.print(f"  {line}", soft_wrap=True, highlight=False)).run(
-        stopping, ready
-    )
+    await Supervisor(plan, report=_tell).run(stopping, ready)
     out.print("Heliograph has stopped.")
 
 

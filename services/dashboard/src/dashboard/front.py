@@ -66,8 +66,10 @@ class Front:
 
 def trouble_in(answer: httpx.Response, url: str) -> str | None:
     """Why this answer to made-up headers proves no sign-in in front, or None where it proves one."""
-    if answer.status_code in (401, 403):
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
         return None
+    if answer.status_code == httpx.codes.FORBIDDEN:  # as a filter of addresses answers, whether or not one signs in
+        return f"{url} answers this dashboard 403: let its own address in, and have the sign-in answer 302 or 401"
     if answer.is_redirect:
         there = urlsplit(answer.headers["location"])
         elsewhere = bool(there.netloc) and there.netloc != urlsplit(url).netloc

@@ -19,7 +19,10 @@ _NO_LONGER_OURS = frozenset({"MessageNotFound", "PopReceiptMismatch"})
 
 
 class WorkQueue:
-    """Each call is guarded and tried again until it works: nothing else can be done without the queue."""
+    """Each call is guarded and tried again until it works: nothing else can be done without the queue.
+
+    The poison queue is sent to, and no more: on Azure the service has no right to look at it.
+    """
 
     def __init__(self, queue: QueueClient, poison: QueueClient) -> None:
         self._queue = queue
@@ -27,15 +30,13 @@ class WorkQueue:
         self._guard = Guard(f"queue-{queue.queue_name}", attempts=None)
 
     async def probe(self) -> None:
-        """Raises when the queue can't be reached or is missing. The poison queue can't be looked at by who may only
-        send to it."""
+        """Raises when the queue can't be reached or is missing."""
         await self._queue.get_queue_properties()
 
     async def measure(self) -> None:
-        """Says in the metrics how much waits in the queue and in its poison queue."""
-        for queue in (self._queue, self._poison):
-            found = await self._guard(queue.get_queue_properties)
-            QUEUED.labels(queue.queue_name).set(found.approximate_message_count or 0)
+        """Says in the metrics how much waits in the queue."""
+        found = await self._guard(self._queue.get_queue_properties)
+        QUEUED.labels(self._queue.queue_name).set(found.approximate_message_count or 0)
 
     async def receive(self, count: int, visibility_s: int) -> list[QueueMessage]:
         """Up to so many messages, 32 at most, hidden from others for a while."""
