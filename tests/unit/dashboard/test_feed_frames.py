@@ -177,6 +177,17 @@ def test_open_alerts_are_counted_once() -> None:
     assert row["open_alerts"] == 0
 
 
+def test_an_alert_that_is_reopened_counts_again() -> None:
+    """The end of an alert is the last word on it, unless late readings showed that it went on."""
+    fleet, over = Fleet(), alert("resolved", 5)
+    fleet.apply([plant_window(), alert(), over, alert("open", 2)], Changes())
+    assert fleet.all_open_alerts == 0
+    fleet.apply([msgspec.structs.replace(alert("open", 5), reopened=True)], Changes())
+    assert fleet.all_open_alerts == 1
+    fleet.apply([msgspec.structs.replace(alert("resolved", 9), reopened=True)], Changes())
+    assert fleet.all_open_alerts == 0
+
+
 def test_regions_sum_the_present_partials() -> None:
     """A region is the sum of what its partitions last said, those a little behind too, one long silent not."""
     fleet = Fleet()

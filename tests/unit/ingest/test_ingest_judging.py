@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -49,6 +49,7 @@ def flags(observation: Observation, now: datetime | None = None) -> tuple[str, .
         (seen(module_c=151.0), "temperature-bounds"),
         (seen(wind_m_s=-1.0), "wind-bounds"),
         (seen(interval_s=90_000.0, generation_kw=1.0), "interval"),
+        (seen(datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9))), generation_kw=1.0), "past"),
     ],
 )
 def test_the_impossible_is_refused_with_its_reason(observation: Observation, reason: str):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from heliograph.contracts import Alert, AlertAction, Note, Photo, alert_id
 from sink.alerts import with_action, with_alert
 from sink.records import note_document, with_photo
@@ -54,6 +56,16 @@ def test_the_end_is_the_last_word() -> None:
     late_end = alert(-2, "resolved")
     for order in ([alert(5), late_end], [late_end, alert(5)]):
         assert folded(order)["status"] == "resolved"
+
+
+def test_an_end_that_late_readings_undid_is_not_the_last_word() -> None:
+    """An alert that is reopened, even at the minute of its end, is open until it ends again; so in every order."""
+    over, reopened = alert(5, "resolved"), msgspec.structs.replace(alert(5), reopened=True)
+    for order in itertools.permutations([alert(1), over, reopened]):
+        document = folded(order)
+        assert (document["status"], document["resolved_at"]) == ("open", None)
+        ended = with_alert(document, msgspec.structs.replace(alert(9, "resolved"), reopened=True))
+        assert (ended["status"], ended["resolved_at"]) == ("resolved", "2026-06-01T03:09:00Z")
 
 
 def test_an_acknowledgement_may_come_first() -> None:

@@ -9,13 +9,15 @@ its field `kind`. An event's body is one message or an array of them (`heliograp
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 Utc = Annotated[datetime, Meta(tz=True)]
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""No reading is older: it comes from a clock that was never set."""
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 Count = Annotated[int, Meta(ge=0)]
@@ -180,6 +182,8 @@ class Alert(Message, frozen=True, kw_only=True, tag_field="kind", tag="alert"):
     actual_kw: float | None = None
     plants: Count = 1
     """How many plants it concerns."""
+    reopened: bool = False
+    """Whether it was said to be over, and late readings showed that it went on. Else its end is the last word on it."""
     evidence: dict[str, float | str] = {}
     message: Text
 

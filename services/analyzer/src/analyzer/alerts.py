@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import msgspec
 import numpy as np
@@ -85,6 +86,14 @@ class Standing:
         lives = {rule: life.kept(mask) for rule, life in self.lives.items()}
         return Standing(lives, alerts, self.outbreaks)
 
+    def reopened(self, name: str, now: datetime) -> tuple[Standing, Alert]:
+        """With the word that the open alert of that id, which was said to be over, goes on."""
+        of_plants, of_regions = dict(self.alerts), dict(self.outbreaks)
+        held = of_plants if any(alert.alert_id == name for alert in of_plants.values()) else of_regions
+        key, alert = next((key, alert) for key, alert in held.items() if alert.alert_id == name)
+        held[key] = msgspec.structs.replace(alert, updated_at=now, reopened=True)
+        return Standing(self.lives, of_plants, of_regions), held[key]
+
     def severities(self) -> tuple[Mask, Mask]:
         """Which rows have an open warning, and which an open critical fault."""
         warning, critical = (
@@ -150,10 +159,9 @@ class _Desk:
 
     def open(self, rule: Rule, rows: Ints, life: Life, verdict: Verdicts) -> None:
         for number in np.unique(self.plants.region[rows]).tolist():
-            region = self.plants.regions[number]
             mine = rows[self.plants.region[rows] == number]
             if self._is_regional(rule, number, life, verdict):
-                self._open_outbreak(rule, region, mine, life)
+                self._open_outbreak(rule, number, mine, life)
             else:
                 for row in mine.tolist():
                     self._open_alert(rule, row, life)
@@ -165,9 +173,13 @@ class _Desk:
         ill = here & (life.is_open | (verdict == FAULT))
         return int(ill.sum()) >= max(REGION_PLANTS, REGION_SHARE * int(here.sum()))
 
-    def _open_outbreak(self, rule: Rule, region: str, rows: Ints, life: Life) -> None:
+    def _open_outbreak(self, rule: Rule, number: int, rows: Ints, life: Life) -> None:
+        """Opens a region's alert, or tells that it has grown: it counts the most plants that had the fault at once."""
+        region = self.plants.regions[number]
         known = self.outbreaks.get(_key(region, rule))
-        count = rows.size + (known.plants if known else 0)
+        count = int((life.is_open & (self.plants.region == number)).sum())
+        if known is not None and count <= (known.plants or 0):
+            return
         onset = known.onset if known else from_micros(int(life.onset_us[rows].min()))
         alert = Alert(
             v=1,
@@ -178,8 +190,9 @@ class _Desk:
             region=region,
             onset=onset,
             updated_at=from_micros(self.view.seen.end_us),
-            plants=int(count),
+            plants=count,
             evidence=self._evidence(int(rows[0])),
+            reopened=known is not None and known.reopened,
             message=f"{_WORDS[rule]}: {count} plants of {region} at once, so the cause is the region's",
         )
         self.outbreaks[_key(region, rule)] = alert

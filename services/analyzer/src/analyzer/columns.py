@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from heliograph.contracts import Message, Reading, Utc
+from heliograph.contracts import EARLIEST, Message, Reading, Utc
 from heliograph.wire import UNREADABLE, Codec
 
 Micros = npt.NDArray[np.int64]
@@ -80,7 +80,10 @@ class Stamps(dict[str, int]):
     def __missing__(self, text: str) -> int:
         if len(self) >= _STAMPS_KEPT:
             self.clear()
-        micros = self[text] = to_micros(msgspec.convert(text, Utc))
+        moment = msgspec.convert(text, Utc)
+        if moment < EARLIEST:
+            raise msgspec.ValidationError(f"Expected a time not before {EARLIEST:%Y}")
+        micros = self[text] = to_micros(moment)
         return micros
 
 
@@ -171,14 +174,14 @@ class ColumnDecoder:
     ) -> tuple[Columns, list[Refused]]:
         places = _places(len(readings), refused)
         at = range(len(readings)) if places is None else places.tolist()
-        good = []
+        as_sent, good = originals(body), []
         for place, reading in zip(at, readings, strict=True):
             try:
                 _ = self._stamps[reading.observed_at]
                 good.append((place, reading))
             except msgspec.ValidationError as error:
                 detail = f"{error} - at `$[...].observed_at`, given {reading.observed_at!r}"
-                refused.append(Refused(place, "malformed", detail, original_at(body, place)))
+                refused.append(Refused(place, "malformed", detail, as_sent[place]))
         kept = np.array([place for place, _ in good], dtype=np.int64)
         columns = self._columns([reading for _, reading in good], self._everything, kept)
         return columns, sorted(refused, key=attrgetter("index"))
@@ -321,6 +324,6 @@ def _places(count: int, refused: Sequence[Refused]) -> Ints | None:
 _raws = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def original_at(body: bytes, place: int) -> bytes:
-    """The bytes of one reading of a body, as they came."""
-    return bytes(_raws.decode(body)[place]) if body.lstrip()[:1] == b"[" else body
+def originals(body: bytes) -> Sequence[bytes]:
+    """The bytes of each reading of a body, as they came."""
+    return [bytes(raw) for raw in _raws.decode(body)] if body.lstrip()[:1] == b"[" else [body]

@@ -165,6 +165,7 @@ class Habits:
             ratio = seen.actual_kw / seen.expected_kw
             known = np.where(np.isnan(old.ratio), ratio, old.ratio)
             formed = known * usual.form
+            formed_kw = formed * seen.expected_kw
             deviation = ratio / formed - 1.0
         lit_s = old.lit_us / SECOND
         gain = step_s / (np.minimum(lit_s, RATIO_HORIZON_S) + step_s + 1e-9)
@@ -175,7 +176,7 @@ class Habits:
         spread_gain = step_s / (np.minimum(lit_s, horizon_s) + step_s + 1e-9)
         spread = np.nan_to_num(old.spread, nan=0.0)
         off = np.clip(-np.nan_to_num(deviation), 0.0, 0.5)
-        cloudy = lit & (formed * seen.expected_kw < CLOUDY_SHARE * usual.clear_day_kw)
+        cloudy = lit & (formed_kw < CLOUDY_SHARE * usual.clear_day_kw)
         step_us = (step_s * SECOND).astype(np.int64)
         bright = lit & (seen.expected_kw > SPREAD_LIGHT_SHARE * seen.capacity_kw)
         return replace(

@@ -134,6 +134,7 @@ def _observed(table: Table, expectation: Expectation, plants: Plants, start_us: 
         measured=put(no, rows, expectation.measured),
         in_plane=put(no, rows, expectation.in_plane),
         surveyed=plants.surveyed,
+        left=plants.left,
         clear_kw=put(unknown, rows, expectation.clear_kw),
         elevation_deg=clear_sky(plants, (start_us + end_us) // 2).sky.elevation_deg,
         index=put(unknown, rows, expectation.index),

@@ -7,8 +7,8 @@ end result does not depend on the order in which readings came.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -34,7 +34,9 @@ Part = PlantLines | RegionWindow | Alert
 """What a lane yields: plant windows many at once."""
 
 SILENCE_RETRY_US = 300 * SECOND
-"""A plant that is silent by night is looked at again this often, until it is day."""
+"""A plant that is silent by night is looked at again this often, until it is day, ..."""
+SILENCE_LOOKED_FOR_US = 3 * 86_400 * SECOND
+"""... and for so long: of some it is never known whether it is day."""
 
 
 class Closed(NamedTuple):
@@ -79,9 +81,11 @@ class Lane:
     clock: Clock
     label: str
     log: PaneLog
+    leader: str
+    """The source whose stamps move the clock; others supplement its plants."""
     plants: Plants = field(default_factory=Plants)
     sources: list[str] = field(default_factory=list)
-    """Sources met in this lane; the first is its own, others supplement its plants."""
+    """Sources met in this lane, in the order in which they came."""
     state: State = field(default_factory=lambda: State.blank(0))
     closed_us: int = NEVER
     """End of the last window that was closed."""
@@ -205,8 +209,10 @@ class Lane:
         self.state = self.state.grown(len(self.plants))
         if self.silence is None or self.silence[0] is not self.state:
             life = self.state.standing.lives["silence"]
-            self.silence = self.state, silent_from_us(self.state.memory, self.definitions.limits)[~life.is_open]
+            waiting = ~life.is_open & ~self.plants.left
+            self.silence = self.state, silent_from_us(self.state.memory, self.definitions.limits)[waiting]
         due = self.silence[1]
+        due = due[due > self.closed_us - SILENCE_LOOKED_FOR_US]
         if not due.size or int(due.min()) > self.clock.published_us:
             return None
         first = -(-int(due.min()) // size) * size
@@ -271,10 +277,16 @@ class Lane:
         standing = {alert.alert_id: alert for held in (self.state.standing.alerts, self.state.standing.outbreaks)
                     for alert in held.values()}  # fmt: skip
         for name, alert in old.items():
-            if name in standing and name not in new:
-                yield msgspec.structs.replace(standing[name], updated_at=now)
-            elif name not in new:
+            if name in new:
+                continue
+            if name not in standing:
                 yield withdrawn(alert, now)
+            elif alert.state == "resolved":
+                after, reopened = self.state.standing.reopened(name, now)
+                self.state = replace(self.state, standing=after)
+                yield reopened
+            else:
+                yield msgspec.structs.replace(standing[name], updated_at=now)
 
     # --- further windows: numbers only ---------------------------------------------------------------------------
 
@@ -305,8 +317,7 @@ class Lane:
 
     def _settle(self) -> None:
         settled = self.clock.settled_us
-        for _ in self.log.forget_before(settled - self.definitions.keep_us):
-            pass
+        self.log.forget_before(settled - self.definitions.keep_us)
         self.history = [closed for closed in self.history if closed.end_us > settled]
         longest = {one.name: one.reach_us for one in (self.definitions.main, *self.others())}
         gone = [key for key in self.published if key[1] + longest[key[0]] <= settled]
@@ -322,13 +333,7 @@ class Lane:
         if kept.all():
             return
         gone = {plant_id for plant_id, stays in zip(self.plants.ids, kept.tolist(), strict=True) if not stays}
-        now = from_micros(self.closed_us)
-        for alert in state.standing.alerts.values():
-            if alert.plant_id in gone:
-                evidence = alert.evidence | {"forgotten": "the plant has been silent for too long"}
-                yield msgspec.structs.replace(
-                    alert, state="resolved", updated_at=now, resolved_at=now, evidence=evidence
-                )
+        yield from self._forgotten(alert for alert in state.standing.alerts.values() if alert.plant_id in gone)
         new_row = np.where(kept, np.cumsum(kept) - 1, -1)
         size = len(self.plants)
         self.history = [
@@ -339,6 +344,17 @@ class Lane:
         for record in self.published.values():
             record.moved(new_row)
         self.plants.keep(kept)
+
+    def farewell(self) -> Iterator[Part]:
+        """Resolves all alerts of a lane that nothing was heard of for too long."""
+        standing = self.state.standing
+        yield from self._forgotten((*standing.alerts.values(), *standing.outbreaks.values()))
+
+    def _forgotten(self, alerts: Iterable[Alert]) -> Iterator[Alert]:
+        for alert in alerts:
+            now = max(from_micros(self.closed_us), alert.updated_at)
+            evidence = alert.evidence | {"forgotten": "nothing was heard for too long"}
+            yield msgspec.structs.replace(alert, state="resolved", updated_at=now, resolved_at=now, evidence=evidence)
 
 
 def withdrawn(alert: Alert, now: datetime) -> Alert:

@@ -86,7 +86,7 @@ class Memory(Columns):
     """Of the recent past."""
 
     last_us: Micros
-    """Last reading; 0 before the first."""
+    """Last reading by which it was `heard`; 0 before the first."""
     cadence_us: Floats
     """Usual gap between readings, a moving mean; NaN before the second."""
     same_kw: Floats
@@ -106,9 +106,15 @@ class Memory(Columns):
     module_us: Micros
     """End of the window of `module_c`."""
 
+    def heard(self, seen: Observed) -> Mask:
+        """Who has spoken: a plant that has ever told its power, by telling it; weather goes on when it fell silent."""
+        result: Mask = seen.present & (~np.isnan(seen.actual_kw) | np.isnan(self.ceiling_kw))
+        return result
+
     def after(self, seen: Observed) -> Memory:
         """After a window."""
-        again = seen.present & (self.last_us > 0)
+        heard = self.heard(seen)
+        again = heard & (self.last_us > 0)
         gap = (seen.first_us - self.last_us).astype(np.float64)
         learned = np.where(np.isnan(self.cadence_us), gap, self.cadence_us + CADENCE_GAIN * (gap - self.cadence_us))
         same = Run(self.same_kw, self.same_since_us, self.same_count).after(seen.actual_kw, seen.start_us, 0.0)
@@ -119,7 +125,7 @@ class Memory(Columns):
         felt = ~np.isnan(seen.module_c)
         return replace(
             self,
-            last_us=np.where(seen.present, seen.last_us, self.last_us),
+            last_us=np.where(heard, seen.last_us, self.last_us),
             cadence_us=np.where(again, learned, self.cadence_us),
             same_kw=same.value,
             same_since_us=same.since_us,

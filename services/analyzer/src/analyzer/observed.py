@@ -28,6 +28,8 @@ class Observed:
     """Whether that was measured in the plane of its modules, not horizontally."""
     surveyed: Mask
     """Whether the site registry knows the plant."""
+    left: Mask
+    """Whose readings go to another lane by now, so that none here is no silence."""
     clear_kw: Floats
     """Under a clear sky, by the model alone."""
     elevation_deg: Floats

@@ -7,7 +7,6 @@ repetition the readings came in, a pane yields the same arrays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -117,12 +116,10 @@ class PaneLog:
         rows = places // self.span_us
         return Sorted(rows, places - rows * self.span_us + start, values)
 
-    def forget_before(self, time_us: int) -> Iterator[Pane]:
-        """Drops the panes that end at or before the time, and yields them."""
+    def forget_before(self, time_us: int) -> None:
+        """Drops the panes that end at or before the time."""
         for start in [start for start in self.panes if start + self.span_us <= time_us]:
-            pane = self.panes.pop(start)
-            self.forgotten_duplicates += pane.duplicates
-            yield pane
+            self.forgotten_duplicates += self.panes.pop(start).duplicates
 
     def rows(self) -> Ints:
         """The plants that it holds readings of."""

@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analyzer.clock import NEVER, Clock
-from analyzer.columns import ColumnDecoder, Columns, Ints, Mask, Refused, choose, from_micros, original_at, span_of
+from analyzer.columns import (
+    ColumnDecoder,
+    Columns,
+    Ints,
+    Mask,
+    Refused,
+    Values,
+    choose,
+    from_micros,
+    originals,
+    span_of,
+)
 from analyzer.documents import PlantLines
 from analyzer.lane import Definitions, Document, Lane, Part
 from analyzer.panes import PaneLog
@@ -22,6 +33,8 @@ from heliograph.wire import MalformedError
 
 MAX_LABEL = 64
 """Length of a name in the contract."""
+LEADER_LOST_US = 3600 * 1_000_000
+"""A lane whose source was not heard for so long follows another that tells its plants' power."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,9 @@ class Partition:
     sites: Sites = nowhere
     lanes: dict[str, Lane] = field(default_factory=dict)
     home: dict[str, str] = field(default_factory=dict)
-    """Plant → the source in whose lane it lives: the first that it was heard from."""
+    """Plant → the source in whose lane it lives: the first that told its power, and before that the first of all."""
+    guests: set[str] = field(default_factory=set)
+    """Plants of whose power nothing was heard yet."""
     sequence: int = -1
     """Sequence number of the last event that went in."""
     hub_us: int = NEVER
@@ -146,11 +161,18 @@ class Partition:
         if spell == self.spell:
             return
         self.spell = spell
-        for lane in self.lanes.values():
-            known = set(lane.plants.ids)
-            output.parts.extend(lane.forget(lane.clock.latest_us - self.timing.forget_us))
-            for plant_id in known.difference(lane.plants.ids):
+        for source, lane in list(self.lanes.items()):
+            known = set(lane.plants.row_of)
+            if lane.clock.heard_us < self.hub_us - self.timing.forget_us:
+                output.parts.extend(lane.farewell())
+                del self.lanes[source]
+                gone = known
+            else:
+                output.parts.extend(lane.forget(lane.clock.latest_us - self.timing.forget_us))
+                gone = known.difference(lane.plants.row_of)
+            for plant_id in gone:
                 del self.home[plant_id]
+            self.guests -= gone
 
     def _pass_time(self, output: Output, hub_us: int) -> None:
         for lane in self.lanes.values():
@@ -171,23 +193,43 @@ class Partition:
         """Readings of one source, all of the event or the chosen: most belong to its lane, some supplement plants that
         live in another."""
         names = columns.plant_ids if chosen is None else [columns.plant_ids[place] for place in chosen.tolist()]
+        if not self.guests.isdisjoint(names):
+            self._settle_guests(source, columns, names, chosen)
         own = self.lanes.get(source)
-        if own is None:
-            own = self.lanes[source] = self._new_lane(source)
         try:
-            rows = own.plants.rows(names)
+            rows = own.plants.rows(names) if own else None
         except KeyError:
+            rows = None
+        if own is None or rows is None:
             self._take_strangers(source, columns, chosen, body, output)
-            return
-        self._feed(own, source, rows, columns, chosen, body, output)
+        else:
+            self._feed(own, source, rows, columns, chosen, body, output)
+
+    def _settle_guests(self, source: str, columns: Columns, names: list[str], chosen: Ints | None) -> None:
+        """Plants of which only weather was heard live with the source that now tells their power: its clock is theirs,
+        and weather may be minutes behind."""
+        told = _tell_power(columns.values, chosen).tolist()
+        for plant_id in self.guests.intersection(name for name, tells in zip(names, told, strict=True) if tells):
+            self.guests.remove(plant_id)
+            if self.home[plant_id] != source:
+                self.lanes[self.home[plant_id]].plants.leave(plant_id)
+                self.home[plant_id] = source
 
     def _take_strangers(self, source: str, columns: Columns, chosen: Ints | None, body: bytes, output: Output) -> None:
         """As `_take_source`, where some plants are new or live in another lane."""
         homes: dict[str, list[int]] = {}
+        told = _tell_power(columns.values, None)
         for place in range(len(columns.plant_ids)) if chosen is None else chosen.tolist():
-            homes.setdefault(self.home.setdefault(columns.plant_ids[place], source), []).append(place)
+            plant_id = columns.plant_ids[place]
+            if plant_id not in self.home:
+                self.home[plant_id] = source
+                if not told[place]:
+                    self.guests.add(plant_id)
+            homes.setdefault(self.home[plant_id], []).append(place)
         for home, places in homes.items():
-            lane = self.lanes[home]
+            lane = self.lanes.get(home)
+            if lane is None:
+                lane = self.lanes[home] = self._new_lane(home)
             names = [columns.plant_ids[place] for place in places]
             new = {name: columns.readings[place].region for name, place in zip(names, places, strict=True)
                    if name not in lane.plants.row_of}  # fmt: skip
@@ -213,17 +255,20 @@ class Partition:
             return
         lane.accept(rows, times, span, values, source)
         output.readings += times.size
-        if source == lane.sources[0]:
+        lost = self.hub_us - lane.clock.heard_us > LEADER_LOST_US
+        if lost and source != lane.leader and _tell_power(values, None).any():
+            lane.leader = source
+        if source == lane.leader:
             output.parts.extend(lane.close(lane.clock.observe(span[1], self.hub_us)))
 
     def _new_lane(self, source: str) -> Lane:
         label = f"{self.name}:{source}"[:MAX_LABEL]
-        return Lane(self.definitions, self.timing.clock(), label, PaneLog(self.definitions.pane_us), sources=[source])
+        return Lane(self.definitions, self.timing.clock(), label, PaneLog(self.definitions.pane_us), source)
 
     def _refuse(self, columns: Columns, places: Ints, body: bytes, output: Output, reason: str) -> None:
+        as_sent, bound = originals(body), self.hub_us + self.timing.max_future_us
         for place in places.tolist():
             reading = columns.readings[place]
-            bound = self.hub_us + self.timing.max_future_us
             stamp = f"plant {reading.plant_id}: observed_at {reading.observed_at}"
             detail = (
                 f"{stamp} is after {from_micros(bound).isoformat()}, too far past the hub's time"
@@ -231,7 +276,14 @@ class Partition:
                 else f"{stamp} lies in a window that has settled"
             )
             where = columns.place(place)
-            output.refused.append(Refused(where, reason, detail, original_at(body, where)))
+            output.refused.append(Refused(where, reason, detail, as_sent[where]))
+
+
+def _tell_power(values: Values, chosen: Ints | None) -> Mask:
+    """Which readings, of all or the chosen ones, tell the plant's power."""
+    power = values.get("generation_kw")
+    told = np.zeros(values["capacity_kw"].size, dtype=np.bool_) if power is None else ~np.isnan(power)
+    return told if chosen is None else told[chosen]
 
 
 def _by_source(columns: Columns, good: Mask | None) -> Sequence[tuple[str, Ints | None]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.columns import Floats, Ints, Mask
+from analyzer.columns import Floats, Ints, Mask, put
 from heliograph.regions import BY_CODE
 from heliograph.sites import Site
 
@@ -42,7 +42,10 @@ class Plants:
     """(rows, 5): latitude, longitude, tilt, azimuth in degrees, DC over AC capacity."""
     surveyed: Mask = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     """(rows,) whether the registry knows the plant."""
+    left: Mask = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    """(rows,) whose readings go to another lane by now."""
     row_of: dict[str, int] = field(default_factory=dict)
+    """Of those that have not left."""
     familiar: dict[str, tuple[list[str], Ints]] = field(default_factory=dict)
     """Lists of plants that came before, by their first, with their rows: sources pack the same plants again and again,
     and to compare two lists is several times cheaper than to look each plant up."""
@@ -57,15 +60,18 @@ class Plants:
         """Gives rows to plants, each with its region."""
         self.row_of.update((plant_id, row) for row, (plant_id, _) in enumerate(new, len(self.ids)))
         self.ids.extend(plant_id for plant_id, _ in new)
-        for region in dict.fromkeys(region for _, region in new):
-            if region not in self.regions:
-                self.regions.append(region)
-        number_of = {region: number for number, region in enumerate(self.regions)}
-        self.region = np.append(self.region, [number_of[region] for _, region in new])
         found = [sites(plant_id) for plant_id, _ in new]
-        facts = [_geography(site, region) for site, (_, region) in zip(found, new, strict=True)]
+        regions = [site.region if site else region for site, (_, region) in zip(found, new, strict=True)]
+        self.region = np.append(self.region, self._numbers(regions))
+        facts = [_geography(site, region) for site, region in zip(found, regions, strict=True)]
         self.geography = np.vstack((self.geography, facts))
         self.surveyed = np.append(self.surveyed, [site is not None for site in found])
+        self.left = np.append(self.left, np.zeros(len(new), dtype=np.bool_))
+
+    def leave(self, plant_id: str) -> None:
+        """The plant's readings go to another lane from now on."""
+        self.left = put(self.left, np.array([self.row_of.pop(plant_id)]), True)
+        self.familiar = {}
 
     def rows(self, plant_ids: list[str]) -> Ints:
         """The row of each plant. Raises `KeyError` for one without."""
@@ -82,16 +88,27 @@ class Plants:
     def survey(self, sites: Sites) -> None:
         """Takes over what the site registry says now."""
         self.clear_sky = None
-        for row, plant_id in enumerate(self.ids):
-            self.geography[row] = _geography(sites(plant_id), self.regions[self.region[row]])
-            self.surveyed[row] = sites(plant_id) is not None
+        found = [sites(plant_id) for plant_id in self.ids]
+        regions = [
+            site.region if site else self.regions[number] for site, number in zip(found, self.region, strict=True)
+        ]
+        self.region = self._numbers(regions)
+        for row, (site, region) in enumerate(zip(found, regions, strict=True)):
+            self.geography[row] = _geography(site, region)
+            self.surveyed[row] = site is not None
+
+    def _numbers(self, regions: Sequence[str]) -> Ints:
+        self.regions += [region for region in dict.fromkeys(regions) if region not in self.regions]
+        number_of = {region: number for number, region in enumerate(self.regions)}
+        return np.array([number_of[region] for region in regions], dtype=np.int64)
 
     def keep(self, kept: Mask) -> None:
         """Forgets the plants outside the mask; the others move up."""
         self.ids = [plant_id for plant_id, stays in zip(self.ids, kept.tolist(), strict=True) if stays]
-        self.row_of = {plant_id: row for row, plant_id in enumerate(self.ids)}
-        self.familiar, self.clear_sky = {}, None
         self.region, self.geography, self.surveyed = self.region[kept], self.geography[kept], self.surveyed[kept]
+        self.left = self.left[kept]
+        self.row_of = {name: row for row, name in enumerate(self.ids) if not self.left[row]}
+        self.familiar, self.clear_sky = {}, None
 
 
 def _geography(site: Site | None, region: str) -> tuple[float, ...]:

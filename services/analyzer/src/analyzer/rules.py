@@ -279,13 +279,14 @@ def over_capacity(view: View, limits: Thresholds) -> Verdicts:
 
 
 def silence(view: View, limits: Thresholds) -> Verdicts:
-    """No reading for longer than the plant's rhythm explains. By day only: many loggers sleep at night."""
+    """No word of its power for longer than the plant's rhythm explains. By day only: many loggers sleep at night."""
     seen = view.seen
     by_sun = ~np.isnan(seen.elevation_deg)
     by_habit = view.awake >= AWAKE_SHARE
     day = np.where(by_sun, seen.elevation_deg >= limits.day_over_deg, by_habit)
     due = seen.end_us >= silent_from_us(view.memory, limits)
-    return _verdicts(~seen.present & day & due, seen.present)
+    heard = view.memory.heard(seen)
+    return _verdicts(~heard & ~seen.left & day & due, heard | seen.left)
 
 
 def silent_from_us(memory: Memory, limits: Thresholds) -> Micros:

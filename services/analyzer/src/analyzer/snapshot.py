@@ -20,7 +20,7 @@ from analyzer.partition import Partition, Timing
 from analyzer.plants import Plants, Sites
 from analyzer.published import Published
 
-VERSION = 5
+VERSION = 6
 
 
 class SnapshotError(RuntimeError):
@@ -41,6 +41,7 @@ class _LaneImage:
     clock: Clock
     label: str
     span_us: int
+    leader: str
     panes: list[tuple[int, Pane]]
     plants: Plants
     sources: list[str]
@@ -58,6 +59,7 @@ class _Image:
     hub_us: int
     spell: int
     home: dict[str, str]
+    guests: set[str]
     lanes: dict[str, _LaneImage]
     tick_us: int | None = None
 
@@ -115,7 +117,7 @@ def restore(data: bytes, name: str, definitions: Definitions, timing: Timing, si
     same = image.windows == _names(definitions)
     lanes = {source: _lane(lane, definitions, timing, same=same) for source, lane in image.lanes.items()}
     partition = Partition(
-        name, definitions, timing, sites, lanes, image.home, image.sequence, image.hub_us, image.spell
+        name, definitions, timing, sites, lanes, image.home, image.guests, image.sequence, image.hub_us, image.spell
     )
     return Restored(partition, image.tick_us)
 
@@ -130,6 +132,7 @@ def _image(partition: Partition) -> _Image:
             clock=lane.clock,
             label=lane.label,
             span_us=lane.log.span_us,
+            leader=lane.leader,
             panes=sorted(lane.log.panes.items()),
             plants=replace(lane.plants, familiar={}, clear_sky=None),
             sources=lane.sources,
@@ -142,8 +145,9 @@ def _image(partition: Partition) -> _Image:
         for source, lane in partition.lanes.items()
     }
     return _Image(
-        _names(partition.definitions), partition.sequence, partition.hub_us, partition.spell, partition.home, lanes
-    )
+        _names(partition.definitions), partition.sequence, partition.hub_us, partition.spell, partition.home,
+        partition.guests, lanes,
+    )  # fmt: skip
 
 
 def _lane(image: _LaneImage, definitions: Definitions, timing: Timing, *, same: bool) -> Lane:
@@ -152,7 +156,7 @@ def _lane(image: _LaneImage, definitions: Definitions, timing: Timing, *, same: 
     plants.surveyed = plants.surveyed.copy()
     log = PaneLog(image.span_us, dict(image.panes))
     clock = timing.clock().resumed(image.clock)
-    lane = Lane(definitions, clock, image.label, log, plants, image.sources, image.state, image.closed_us)
+    lane = Lane(definitions, clock, image.label, log, image.leader, plants, image.sources, image.state, image.closed_us)
     if same:
         lane.dirty_us, lane.history = image.dirty_us, image.history
         lane.published = {(one.window, one.start_us): one.published for one in image.published}

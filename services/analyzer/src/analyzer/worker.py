@@ -21,7 +21,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from azure.eventhub import EventData
-from azure.eventhub.amqp import AmqpMessageBodyType
 
 from analyzer import metrics
 from analyzer.columns import Refused, to_micros
@@ -37,7 +36,7 @@ from heliograph.hub import Batch, Claimed, HubReader, HubSender, Item, Released
 from heliograph.sites import SiteBook
 from heliograph.telemetry import log
 from heliograph.topology import READINGS_HUB
-from heliograph.wire import MalformedError, body_of, encode, to_event
+from heliograph.wire import MalformedError, body_of, encode, original_of, to_event
 
 ASK_EVERY_S = 3.0
 """Between two questions whether a silent partition holds more."""
@@ -266,8 +265,7 @@ def _step(partition: Partition, event: EventData) -> Output:
     try:
         body = body_of(event)
     except MalformedError as error:
-        raw = b"".join(event.body) if event.body_type is AmqpMessageBodyType.DATA else repr(event.body).encode()  # type: ignore[arg-type]
-        return partition.refuse(sequence, enqueued_us, Refused(0, "malformed", str(error), raw))
+        return partition.refuse(sequence, enqueued_us, Refused(0, "malformed", str(error), original_of(event)))
     return partition.take(sequence, enqueued_us, body)
 
 

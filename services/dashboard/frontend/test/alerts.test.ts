@@ -57,6 +57,21 @@ test("the end is the last word, even when it is dated before the beginning", () 
   expect(book.list("open")).toHaveLength(0);
 });
 
+test("an end that late readings undid is not the last word", () => {
+  const states = [
+    alert("a"),
+    alert("a", { state: "resolved", updated_at: "2026-06-21T04:00:00Z" }),
+    alert("a", { reopened: true, updated_at: "2026-06-21T04:00:00Z" }),
+  ];
+  for (const order of [states, [...states].reverse()]) {
+    const book = new AlertBook();
+    for (const state of order) book.put(state, NOW);
+    expect(book.list("open")).toHaveLength(1);
+    book.put(alert("a", { state: "resolved", reopened: true, updated_at: "2026-06-21T04:00:10Z" }), NOW);
+    expect(book.list("open")).toHaveLength(0);
+  }
+});
+
 test("open alerts come by severity, then the latest first", () => {
   const book = new AlertBook();
   book.put(alert("old", { onset: "2026-06-21T01:00:00Z" }), NOW);

@@ -108,7 +108,8 @@ class Fleet:
         changes.messages.append(alert)
         if alert.state == "resolved":
             self._close(alert.alert_id, changes)
-        elif alert.alert_id not in self._resolved:
+        elif alert.reopened or alert.alert_id not in self._resolved:
+            self._resolved.pop(alert.alert_id, None)
             self.open_alert(alert.alert_id, alert.plant_id or alert.region)
             changes.plants.update({alert.plant_id} if alert.plant_id in self.plants else ())
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from heliograph.contracts import MAX_POWER_KW, MIN_POWER_KW, Reading
+from heliograph.contracts import EARLIEST, MAX_POWER_KW, MIN_POWER_KW, Reading
 from heliograph.sites import Site
 from ingest.observations import Observation
 from ingest.sun import sun_position
@@ -87,6 +87,8 @@ class Validator:
         )
 
     def _clock(self, seen: Observation, now: datetime) -> Sequence[str]:
+        if seen.observed_at < EARLIEST:
+            raise ImpossibleError("past", f"observed_at is {seen.observed_at.isoformat()}, before {EARLIEST:%Y}")
         ahead_s = (seen.observed_at - now).total_seconds()
         if ahead_s <= SKEW_FLAG_S:
             return ()

@@ -1,9 +1,9 @@
 """An alert's document: what the analyzer says, what operators did, and the status that follows from both. Pure.
 
 The two come in any order, any number of times. The analyzer's part is replaced only by a later state of it, and its
-word that the alert is over is the last: the same fault seen anew has another onset and so is another alert, and
-readings that an outage held back may date the end before the beginning. Actions are gathered by their ids, and the
-status is worked out from the whole, so that every order ends in the same document.
+word that the alert is over is the last, unless it is said to be reopened: the same fault seen anew has another onset
+and so is another alert, and readings that an outage held back may date the end before the beginning. Actions are
+gathered by their ids, and the status is worked out from the whole, so that every order ends in the same document.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 _ANALYZER = (
     "rule", "severity", "region", "plant_id", "onset", "updated_at", "resolved_at", "expected_kw", "actual_kw",
-    "plants", "evidence", "message",
+    "plants", "reopened", "evidence", "message",
 )  # fmt: skip
 
 
@@ -27,10 +27,8 @@ def with_alert(document: Mapping[str, Any] | None, alert: Alert) -> Document | N
     """The document with this state of the alert, or None where it knows the same or a later one."""
     known = document or _blank(alert.alert_id)
     said = spelt_out(alert)
-    if _rank(known) >= (alert.state == "resolved", said["updated_at"]):
-        return None
-    fresh = {name: said[name] for name in _ANALYZER}
-    return _settled({**known, **fresh, "analyzer_state": alert.state})
+    fresh = {**known, **{name: said[name] for name in _ANALYZER}, "analyzer_state": alert.state}
+    return None if _rank(known) >= _rank(fresh) else _settled(fresh)
 
 
 def with_action(document: Mapping[str, Any] | None, action: AlertAction) -> Document | None:
@@ -43,8 +41,9 @@ def with_action(document: Mapping[str, Any] | None, action: AlertAction) -> Docu
     return _settled({**known, "actions": sorted([*actions, one], key=lambda each: (each["at"], each["action_id"]))})
 
 
-def _rank(document: Mapping[str, Any]) -> tuple[bool, str]:
-    return document["analyzer_state"] == "resolved", document["updated_at"] or ""
+def _rank(document: Mapping[str, Any]) -> tuple[bool, str, bool]:
+    over = document["analyzer_state"] == "resolved"
+    return over or bool(document.get("reopened")), document["updated_at"] or "", not over
 
 
 def _blank(alert_id: str) -> Document:

@@ -27,6 +27,12 @@ export function asOfThen(alert: Alert, moment: string): Alert {
   return { ...timeless, state: over ? "resolved" : "open", actions: (alert.actions ?? []).filter(({ at }) => at <= moment) };
 }
 
+/**
+ * Of two states of an alert the greater counts. That it is over is the last word, even where late readings date the end
+ * before the beginning, unless they showed that it went on.
+ */
+const rankOf = (alert: Alert): string => `${isOver(alert) || alert.reopened ? 1 : 0} ${alert.updated_at} ${isOver(alert) ? 0 : 1}`;
+
 const isOver = ({ state, status }: Alert): boolean => state === "resolved" || status === "resolved";
 
 export class AlertBook {
@@ -55,8 +61,7 @@ export class AlertBook {
   /** True when the alert is new here and open. */
   put(alert: Alert, now: number): boolean {
     const known = this.#alerts.get(alert.alert_id);
-    // That it is over is the last word, even where late readings date the end before the beginning.
-    if (known && (isOver(known) === isOver(alert) ? known.updated_at > alert.updated_at : isOver(known))) return false;
+    if (known && rankOf(known) > rankOf(alert)) return false;
     const actions = merge(known?.actions ?? this.#early.get(alert.alert_id) ?? [], alert.actions ?? []);
     this.#early.delete(alert.alert_id);
     this.#heardAt.set(alert.alert_id, now);

@@ -43,6 +43,8 @@ export interface Alert {
   expected_kw: number | null;
   actual_kw: number | null;
   plants: number;
+  /** Whether it was said to be over, and late readings showed that it went on. */
+  reopened?: boolean;
   message: string;
   /** What the analyzer looked at, by name with its unit. */
   evidence?: Record<string, number | string>;
