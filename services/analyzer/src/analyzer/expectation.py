@@ -1,8 +1,8 @@
 """What each plant should have produced in a window, in the weather that it had.
 
 1. Night: nothing.
-2. Irradiance measured (in the plane, or horizontal and turned into it): pvlib's PVWatts from irradiance, cell
-   temperature and capacity.
+2. Irradiance measured, or held since it was last told (in the plane, or horizontal and turned into it): pvlib's PVWatts
+   from irradiance, cell temperature and capacity.
 3. Else from the neighbours: the clear-sky index of a region is the median, over its plants, of actual power over
    power under a clear sky; a plant should have that share of its own clear-sky power.
 """

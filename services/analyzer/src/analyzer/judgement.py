@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from analyzer.memory import Memory
 from analyzer.observed import Observed
 from analyzer.plants import Plants
 from analyzer.rules import Thresholds, View, findings, is_trusted
+from analyzer.weather import Bulletin, Weather
 from heliograph.contracts import Alert
 
 
@@ -30,11 +32,15 @@ class State:
     evidence: Evidence
     standing: Standing
     carried: Carried
+    weather: Weather
 
     @classmethod
     def blank(cls, rows: int) -> State:
         """At the beginning."""
-        return cls(Memory.blank(rows), Habits.blank(rows), Evidence.blank(rows), Standing.blank(rows), Carried())
+        return cls(
+            Memory.blank(rows), Habits.blank(rows), Evidence.blank(rows), Standing.blank(rows), Carried(),
+            Weather.blank(rows),
+        )  # fmt: skip
 
     def grown(self, rows: int) -> State:
         """With blank lines for plants that came later."""
@@ -46,6 +52,7 @@ class State:
             self.evidence.grown(rows),
             self.standing.grown(rows),
             self.carried,
+            self.weather.grown(rows),
         )
 
     def kept(self, mask: Mask, plants: Plants) -> State:
@@ -57,6 +64,7 @@ class State:
             self.evidence.kept(here),
             self.standing.kept(here, plants),
             self.carried.kept(mask),
+            self.weather.kept(here),
         )
 
 
@@ -71,11 +79,17 @@ class Judged:
     alerts: list[Alert]
 
 
-def judge(state: State, table: Table, start_us: int, end_us: int, plants: Plants, limits: Thresholds) -> Judged:
+def judge(
+    state: State, table: Table, start_us: int, end_us: int, plants: Plants, limits: Thresholds,
+    bulletins: Sequence[Bulletin] = (),
+) -> Judged:  # fmt: skip
     """The judgement of `[start, end)`; the table may be empty, when only silence is to be noticed."""
     state = state.grown(len(plants))
-    expectation = expect(table, plants, (start_us + end_us) // 2)
-    seen = _observed(table, expectation, plants, start_us, end_us)
+    middle_us = (start_us + end_us) // 2
+    sky, weather = clear_sky(plants, middle_us).sky, state.weather.told(bulletins, start_us)
+    known = weather.filled(table, sky, start_us)
+    expectation = expect(known, plants, middle_us)
+    seen = _observed(known, expectation, plants, start_us, end_us)
     habits, usual = state.habits, state.habits.usual(seen)
     unsure = ~is_trusted(habits, seen, limits)
     evidence = state.evidence.after(
@@ -103,7 +117,7 @@ def judge(state: State, table: Table, start_us: int, end_us: int, plants: Plants
     memory = state.memory.after(seen)
     learned = habits.after(seen, usual, standing.ill(found), standing.down, unsure, memory.cadence_us)
     carried = state.carried.after(table, expectation.expected_kw, end_us, len(plants))
-    after = State(memory, learned, evidence, standing, carried)
+    after = State(memory, learned, evidence, standing, carried, weather.after(table, sky, end_us))
     return Judged(after, expectation.expected_kw, colours(table, expectation.elevation_deg, standing), alerts)
 
 

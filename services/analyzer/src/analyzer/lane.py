@@ -26,6 +26,7 @@ from analyzer.panes import PaneLog, Sorted
 from analyzer.plants import Plants
 from analyzer.published import Published
 from analyzer.rules import SECOND, Thresholds, silent_from_us
+from analyzer.weather import Bulletin, bulletin
 from analyzer.windows import Tumbling, Windower
 from heliograph.contracts import Alert, PlantWindow, RegionWindow
 
@@ -96,6 +97,8 @@ class Lane:
     """By definition and window start."""
     again: list[int] = field(default_factory=list)
     """Ends of the main windows after `closed_us` that were published, ascending: a late reading came before them."""
+    bulletins: list[Bulletin] = field(default_factory=list)
+    """Late weather that some window may still have to be judged by."""
     silence: tuple[State, Micros] | None = None
     """When the plants that are not said to be silent would be; of that state."""
 
@@ -112,6 +115,10 @@ class Lane:
         earliest = self.log.append(rows, times, span, values, self.sources.index(source))
         if earliest < self.clock.published_us:
             self.dirty_us = earliest if self.dirty_us is None else min(earliest, self.dirty_us)
+
+    def inform(self, rows: Ints, times: Micros, values: Values) -> None:
+        """Takes in weather of known plants that is late, at least one reading: it is known from now on."""
+        self.bulletins.append(bulletin(self.clock.published_us, rows, times, values, self.plants))
 
     def close(self, clock: Clock) -> Iterator[Part]:
         """Moves to a later clock, and yields what there is to publish."""
@@ -233,7 +240,7 @@ class Lane:
             return
         readings = self.log.between(start_us, end_us)
         table = fold(readings, main.ranges(readings, start_us, end_us))
-        judged = judge(before, table, start_us, end_us, self.plants, self.definitions.limits)
+        judged = judge(before, table, start_us, end_us, self.plants, self.definitions.limits, self.bulletins)
         self.state = judged.state
         self.history.append(Closed(end_us, before, judged.alerts))
         said.extend(judged.alerts)
@@ -319,6 +326,8 @@ class Lane:
         settled = self.clock.settled_us
         self.log.forget_before(settled - self.definitions.keep_us)
         self.history = [closed for closed in self.history if closed.end_us > settled]
+        taken_us = min(settled, self.closed_us - self.definitions.main.size_us)
+        self.bulletins = [one for one in self.bulletins if one.at_us > taken_us]
         longest = {one.name: one.reach_us for one in (self.definitions.main, *self.others())}
         gone = [key for key in self.published if key[1] + longest[key[0]] <= settled]
         for key in gone:
@@ -340,6 +349,7 @@ class Lane:
             closed._replace(before=closed.before.grown(size).kept(kept, self.plants)) for closed in self.history
         ]
         self.state = state.kept(kept, self.plants)
+        self.bulletins = [moved for one in self.bulletins if (moved := one.moved(new_row)).rows.size]
         self.log.move_rows(new_row)
         for record in self.published.values():
             record.moved(new_row)

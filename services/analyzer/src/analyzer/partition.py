@@ -29,6 +29,7 @@ from analyzer.documents import PlantLines
 from analyzer.lane import Definitions, Document, Lane, Part
 from analyzer.panes import PaneLog
 from analyzer.plants import Sites, nowhere
+from analyzer.weather import HOLDS_US
 from heliograph.wire import MalformedError
 
 MAX_LABEL = 64
@@ -247,7 +248,15 @@ class Partition:
             span = span_of(times)
         if span[0] < lane.late_before_us:
             late = times < lane.late_before_us
-            self._refuse(columns, np.flatnonzero(late) if chosen is None else chosen[late], body, output, "late")
+            informs = late & (times >= lane.late_before_us - HOLDS_US) & _are_of_weather(values)
+            if source == lane.leader:
+                informs = np.zeros_like(late)
+            if informs.any():
+                news = np.flatnonzero(informs)
+                lane.inform(rows[news], times[news], choose(values, news))
+                output.readings += len(news)
+            lost = np.flatnonzero(late & ~informs)
+            self._refuse(columns, lost if chosen is None else chosen[lost], body, output, "late")
             timely = np.flatnonzero(~late)
             rows, times, values = rows[timely], times[timely], choose(values, timely)
             span = span_of(times)
@@ -255,8 +264,8 @@ class Partition:
             return
         lane.accept(rows, times, span, values, source)
         output.readings += times.size
-        lost = self.hub_us - lane.clock.heard_us > LEADER_LOST_US
-        if lost and source != lane.leader and _tell_power(values, None).any():
+        leaderless = self.hub_us - lane.clock.heard_us > LEADER_LOST_US
+        if leaderless and source != lane.leader and _tell_power(values, None).any():
             lane.leader = source
         if source == lane.leader:
             output.parts.extend(lane.close(lane.clock.observe(span[1], self.hub_us)))
@@ -266,6 +275,8 @@ class Partition:
         return Lane(self.definitions, self.timing.clock(), label, PaneLog(self.definitions.pane_us), source)
 
     def _refuse(self, columns: Columns, places: Ints, body: bytes, output: Output, reason: str) -> None:
+        if not places.size:
+            return
         as_sent, bound = originals(body), self.hub_us + self.timing.max_future_us
         for place in places.tolist():
             reading = columns.readings[place]
@@ -284,6 +295,14 @@ def _tell_power(values: Values, chosen: Ints | None) -> Mask:
     power = values.get("generation_kw")
     told = np.zeros(values["capacity_kw"].size, dtype=np.bool_) if power is None else ~np.isnan(power)
     return told if chosen is None else told[chosen]
+
+
+def _are_of_weather(values: Values) -> Mask:
+    """Which readings tell of the weather, and not of power."""
+    power = _tell_power(values, None)
+    told = [~np.isnan(values[name]) for name in ("ghi_w_m2", "ambient_c", "wind_m_s") if name in values]
+    result: Mask = np.logical_or.reduce([np.zeros_like(power), *told]) & ~power
+    return result
 
 
 def _by_source(columns: Columns, good: Mask | None) -> Sequence[tuple[str, Ints | None]]:

@@ -19,6 +19,7 @@ from analyzer.panes import Pane, PaneLog
 from analyzer.partition import Partition, Timing
 from analyzer.plants import Plants, Sites
 from analyzer.published import Published
+from analyzer.weather import Bulletin
 
 VERSION = 6
 
@@ -50,6 +51,7 @@ class _LaneImage:
     dirty_us: int | None
     history: list[Closed]
     published: list[_Record]
+    bulletins: list[Bulletin]
 
 
 @dataclass(slots=True)
@@ -141,6 +143,7 @@ def _image(partition: Partition) -> _Image:
             dirty_us=lane.dirty_us,
             history=lane.history,
             published=[_Record(window, start, one) for (window, start), one in lane.published.items()],
+            bulletins=lane.bulletins,
         )
         for source, lane in partition.lanes.items()
     }
@@ -157,6 +160,7 @@ def _lane(image: _LaneImage, definitions: Definitions, timing: Timing, *, same: 
     log = PaneLog(image.span_us, dict(image.panes))
     clock = timing.clock().resumed(image.clock)
     lane = Lane(definitions, clock, image.label, log, image.leader, plants, image.sources, image.state, image.closed_us)
+    lane.bulletins = image.bulletins
     if same:
         lane.dirty_us, lane.history = image.dirty_us, image.history
         lane.published = {(one.window, one.start_us): one.published for one in image.published}
