@@ -194,7 +194,7 @@ class Partition:
         """Readings of one source, all of the event or the chosen: most belong to its lane, some supplement plants that
         live in another."""
         names = columns.plant_ids if chosen is None else [columns.plant_ids[place] for place in chosen.tolist()]
-        if not self.guests.isdisjoint(names):
+        if self.guests and not self.guests.isdisjoint(names):  # the latter looks each name up
             self._settle_guests(source, columns, names, chosen)
         own = self.lanes.get(source)
         try:
