@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 from azure.eventhub import EventData
 from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
 from prometheus_client import REGISTRY
@@ -96,6 +97,23 @@ async def test_every_partition_gets_a_first_checkpoint(settings: ReaderSettings,
         known = {row["partition_id"]: row for row in await store.list_checkpoints(namespace, HUB, GROUP)}
     assert set(known) == claimed
     assert {int(row["sequence_number"]) for row in known.values()} == {-1}
+
+
+async def test_a_claim_that_failed_is_made_again(settings: ReaderSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK goes on receiving where a claim failed: nothing of it may be dropped, and it is claimed anew."""
+    refusals = iter([HttpResponseError("refused")] * 8)
+    update = BlobCheckpointStore.update_checkpoint
+
+    async def sometimes(store: BlobCheckpointStore, *given: object, **options: object) -> None:
+        if refusal := next(refusals, None):
+            raise refusal
+        await update(store, *given, **options)
+
+    monkeypatch.setattr(BlobCheckpointStore, "update_checkpoint", sometimes)
+    sent = [f"event {number}" for number in range(20)]
+    await send(settings, "s01", *sent)
+    assert await read(settings, 20) == sent
+    assert next(refusals, None) is None
 
 
 async def test_a_silent_partition_is_reported(settings: ReaderSettings) -> None:

@@ -98,6 +98,7 @@ class HubReader:
         self._contexts: dict[str, PartitionContext] = {}
         self._handovers: asyncio.Queue[_Handover] = asyncio.Queue()
         self._taken: dict[str, int] = {}
+        self._claimed: set[str] = set()
         self.owned: set[str] = set()
 
     async def probe(self) -> None:
@@ -213,6 +214,8 @@ class HubReader:
         await done.wait()
 
     async def _on_batch(self, context: PartitionContext, events: list[EventData]) -> None:
+        if context.partition_id not in self._claimed:  # the SDK goes on where its claim failed; this lets it try again
+            raise ConnectionError(f"partition {context.partition_id} was not claimed")
         if events:
             last = (context.last_enqueued_event_properties or {}).get("sequence_number")
             taken = self._taken[context.partition_id] = events[-1].sequence_number or 0
@@ -222,9 +225,11 @@ class HubReader:
     async def _on_claimed(self, context: PartitionContext) -> None:
         self._contexts[context.partition_id] = context
         await self._first_checkpoint(context)
+        self._claimed.add(context.partition_id)
         await self._hand_over(Claimed(context.partition_id))
 
     async def _on_released(self, context: PartitionContext, _reason: CloseReason) -> None:
+        self._claimed.discard(context.partition_id)
         self._handovers.put_nowait(_Handover(Released(context.partition_id), asyncio.Event()))
 
     async def _first_checkpoint(self, context: PartitionContext) -> None:
