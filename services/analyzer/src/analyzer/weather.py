@@ -81,6 +81,8 @@ class Weather(Columns):
     def _with(self, rows: Ints, times: Micros, index: Floats, ambient_c: Floats, wind_m_s: Floats) -> Weather:
         shines = ~np.isnan(index) & (times > self.index_us[rows])
         blows = ~(np.isnan(ambient_c) & np.isnan(wind_m_s)) & (times > self.air_us[rows])
+        if not shines.any() and not blows.any():
+            return self
         sunny, windy = rows[shines], rows[blows]
         return Weather(
             index=put(self.index, sunny, index[shines]),
