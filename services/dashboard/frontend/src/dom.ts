@@ -50,13 +50,18 @@ export function reconcile<T, E extends HTMLElement>(
   update: (element: E, item: T) => void,
 ): void {
   const known = new Map<string, E>();
-  for (const child of parent.children) known.set((child as E).dataset["key"] ?? "", child as E);
+  const wanted = new Set(items.map(keyOf));
+  // The gone ones first: an element that moves up into their place would lose the focus.
+  for (const child of [...parent.children] as E[]) {
+    const key = child.dataset["key"] ?? "";
+    if (wanted.has(key)) known.set(key, child);
+    else child.remove();
+  }
   let previous: Element | null = null;
   for (const item of items) {
     const key = keyOf(item);
     let element = known.get(key);
-    if (element) known.delete(key);
-    else {
+    if (!element) {
       element = create(item);
       element.dataset["key"] = key;
     }
@@ -65,5 +70,4 @@ export function reconcile<T, E extends HTMLElement>(
     if (next !== element) parent.insertBefore(element, next);
     previous = element;
   }
-  for (const gone of known.values()) gone.remove();
 }

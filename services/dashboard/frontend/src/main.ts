@@ -29,14 +29,23 @@ document.documentElement.lang = language();
 document.documentElement.dataset["theme"] = theme();
 document.title = t("title");
 
+let retry = 0;
+let asking = false;
+
 async function start(): Promise<void> {
+  clearTimeout(retry);
+  // One page, however often the viewer asks again.
+  if (asking) return;
+  asking = true;
   let session: Session;
   try {
     session = await fetchSession();
   } catch (error) {
     app.replaceChildren(h("main", { class: "sign-in" }, failure(error, () => void start())));
-    setTimeout(() => void start(), SESSION_RETRY_MS);
+    retry = window.setTimeout(() => void start(), SESSION_RETRY_MS);
     return;
+  } finally {
+    asking = false;
   }
   const locked = (session.mode === "password" || session.mode === "entra") && session.user === null;
   if (locked) app.replaceChildren(signInPage(session, () => void start()));

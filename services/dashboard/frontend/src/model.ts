@@ -26,13 +26,17 @@ export interface View {
 
 const RELOAD_PAUSE_MS = 5_000;
 const RESOLVED_LOADED = 50;
+/** An alert that the sink had not stored when the page asked is found when it asks again. */
+const ALERTS_PERIOD_MS = 60_000;
 /** A plant that the feed names before the site registry does must not make the page load all plants at each window. */
 const UNKNOWN_PAUSE_MS = 15_000;
 const MAX_PLACES_PAUSE_MS = 600_000;
 
 /** A view out of the API's table of plants. */
 export function viewOf(plants: Table, asOf: string | null, live: boolean): View {
-  return { fleet: new Fleet(plants), asOf: asOf ? Date.parse(asOf) : null, live };
+  const view = { fleet: new Fleet(plants), asOf: asOf ? Date.parse(asOf) : null, live };
+  view.fleet.age(view.asOf ?? 0);
+  return view;
 }
 
 export class Model {
@@ -41,8 +45,10 @@ export class Model {
   /** The alerts to show: those of now, or those of the past moment. */
   readonly alerts = new Signal(new AlertBook());
   readonly status = new Signal<Status | null>(null);
-  /** Why the first load failed, while it goes on trying. */
+  /** Why the plants could not be loaded, while it goes on trying. */
   readonly trouble = new Signal<string | null>(null);
+  /** Why the alerts could not be loaded, while it goes on trying. */
+  readonly alertsTrouble = new Signal<string | null>(null);
   readonly newAlert = new Signal<Alert | null>(null);
   readonly faulted = new Signal<number[]>([]);
   readonly note = new Signal<Note | null>(null);
@@ -55,6 +61,10 @@ export class Model {
   #loadedAt = 0;
   #placesTimer = 0;
   #placesPauseMs = UNKNOWN_PAUSE_MS;
+  #alertsTimer = 0;
+  #alertsAsked = new AbortController();
+  /** Whether the alerts were loaded since the feed last broke; what came since is told by the feed. */
+  #alertsCurrent = false;
   /** Windows that came while the plants were being fetched, which may be older. */
   #meanwhile: Table[] = [];
 
@@ -70,10 +80,11 @@ export class Model {
       event: (event) => this.#take(event),
       open: () => {
         this.#connected("open");
-        void this.reload();
+        this.#reload();
       },
       lost: () => {
         this.#connected("lost");
+        this.#stopAlerts();
       },
       refused: () => {
         this.signInNeeded.value = true;
@@ -82,32 +93,71 @@ export class Model {
     await stream.run();
   }
 
-  /** Fetches what the feed does not repeat; tries again until it succeeds or the feed breaks. */
-  async reload(): Promise<void> {
+  /** Fetches what the feed does not repeat; plants and alerts apart, since either may be had without the other. */
+  #reload(): void {
+    this.#alertsCurrent = false;
+    void this.#loadAlerts();
+    void this.#loadPlants();
+  }
+
+  /** Tries again until it succeeds. */
+  async #loadPlants(): Promise<void> {
     if (this.#reloading) return;
     this.#reloading = true;
     try {
-      const [plants, open, resolved] = await Promise.all([
-        fetchPlants(),
-        fetchAlerts({ state: "open" }),
-        fetchAlerts({ state: "resolved", limit: RESOLVED_LOADED }),
-      ]);
+      const plants = await fetchPlants();
       this.#live = viewOf(plants, plants.as_of, true);
-      for (const table of this.#meanwhile) this.#live.fleet!.apply(table);
-      this.#liveAlerts.load([...resolved.alerts, ...open.alerts], Date.now());
+      for (const table of this.#meanwhile) this.#apply(table, this.#live.fleet!);
       this.trouble.value = null;
       this.#loadedAt = Date.now();
       this.#askForPlaces();
-      // The plants first: alerts are told by their names and against their time.
       if (this.view.value.live) this.view.value = this.#live;
-      this.alerts.changed();
     } catch (error) {
       this.trouble.value = (error as Error).message;
-      setTimeout(() => void this.reload(), RELOAD_PAUSE_MS);
+      setTimeout(() => void this.#loadPlants(), RELOAD_PAUSE_MS);
     } finally {
       this.#meanwhile = [];
       this.#reloading = false;
     }
+  }
+
+  /** Fetches all alerts after an interruption, later the open ones, until the feed breaks. */
+  async #loadAlerts(): Promise<void> {
+    this.#stopAlerts();
+    this.#alertsAsked = new AbortController();
+    const { signal } = this.#alertsAsked;
+    let pauseMs = ALERTS_PERIOD_MS;
+    try {
+      if (this.#alertsCurrent) this.#liveAlerts.add((await fetchAlerts({ state: "open" }, signal)).alerts);
+      else await this.#loadAllAlerts(signal);
+      this.alertsTrouble.value = null;
+      this.alerts.changed();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.alertsTrouble.value = (error as Error).message;
+      pauseMs = RELOAD_PAUSE_MS;
+    }
+    this.#alertsTimer = window.setTimeout(() => void this.#loadAlerts(), pauseMs);
+  }
+
+  async #loadAllAlerts(signal: AbortSignal): Promise<void> {
+    const [open, resolved] = await Promise.all([
+      fetchAlerts({ state: "open" }, signal),
+      fetchAlerts({ state: "resolved", limit: RESOLVED_LOADED }, signal),
+    ]);
+    // While the sink stands still, an alert that is not stored is no alert that is over.
+    this.#liveAlerts.load([...resolved.alerts, ...open.alerts], Date.now(), this.#unstored ? Infinity : undefined);
+    this.#alertsCurrent = true;
+  }
+
+  #stopAlerts(): void {
+    clearTimeout(this.#alertsTimer);
+    this.#alertsAsked.abort();
+  }
+
+  /** Whether the sink is to blame: what the feed tells is not stored at present. */
+  get #unstored(): boolean {
+    return this.status.value?.service === "sink";
   }
 
   /** End of the newest window, ms, whatever is shown; null before any data. */
@@ -117,8 +167,8 @@ export class Model {
 
   /** Generation by province of what is shown; worked out once for each change. */
   get totals(): Map<string, Totals> {
-    const { fleet, asOf } = this.view.value;
-    this.#totals ??= fleet ? totalsByRegion(fleet, asOf ?? 0) : new Map<string, Totals>();
+    const { fleet } = this.view.value;
+    this.#totals ??= fleet ? totalsByRegion(fleet) : new Map<string, Totals>();
     return this.#totals;
   }
 
@@ -133,6 +183,12 @@ export class Model {
     this.alerts.value = this.#liveAlerts;
   }
 
+  /** Takes in stored alerts beside those of now, whatever moment is shown. */
+  addAlerts(alerts: Alert[]): void {
+    this.#liveAlerts.add(alerts);
+    this.alerts.changed();
+  }
+
   /** A plant may send readings before the site registry says where it stands: asks again, ever less often. */
   #askForPlaces(): void {
     clearTimeout(this.#placesTimer);
@@ -140,7 +196,7 @@ export class Model {
       this.#placesPauseMs = UNKNOWN_PAUSE_MS;
       return;
     }
-    this.#placesTimer = window.setTimeout(() => void this.reload(), this.#placesPauseMs);
+    this.#placesTimer = window.setTimeout(() => void this.#loadPlants(), this.#placesPauseMs);
     this.#placesPauseMs = Math.min(this.#placesPauseMs * 2, MAX_PLACES_PAUSE_MS);
   }
 
@@ -172,21 +228,34 @@ export class Model {
         break;
       case "heartbeat":
         // The first one of a connection says no more than that it is there.
-        if ((body as Partial<Status>).services) this.status.value = body as Status;
+        if ((body as Partial<Status>).services) this.#takeStatus(body as Status);
         break;
       case "reset":
-        void this.reload();
+        this.#reload();
         break;
     }
+  }
+
+  #takeStatus(status: Status): void {
+    const unstored = this.#unstored;
+    this.status.value = status;
+    if (unstored && !this.#unstored) void this.#loadAlerts();
+  }
+
+  /** Takes windows into the live fleet, whose time moves on with them. */
+  #apply(table: Table, fleet: Fleet): { faulted: number[]; unknown: boolean } {
+    const { latest, ...news } = fleet.apply(table);
+    this.#live.asOf = Math.max(this.#live.asOf ?? 0, latest) || null;
+    fleet.age(this.#live.asOf ?? 0);
+    return news;
   }
 
   #takeWindows(table: Table): void {
     if (this.#reloading) this.#meanwhile.push(table);
     const fleet = this.#live.fleet;
     if (!fleet) return;
-    const { faulted, unknown, latest } = fleet.apply(table);
-    this.#live.asOf = Math.max(this.#live.asOf ?? 0, latest);
-    if (unknown && Date.now() - this.#loadedAt > UNKNOWN_PAUSE_MS) void this.reload();
+    const { faulted, unknown } = this.#apply(table, fleet);
+    if (unknown && Date.now() - this.#loadedAt > UNKNOWN_PAUSE_MS) void this.#loadPlants();
     if (!this.view.value.live) return;
     if (faulted.length > 0) this.faulted.value = faulted;
     this.view.changed();

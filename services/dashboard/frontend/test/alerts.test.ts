@@ -43,6 +43,42 @@ test("what the feed told just now outlives a list that was stored before it", ()
   expect(book.list("open")).toHaveLength(0);
 });
 
+test("a stored alert never takes the place of something newer that the feed told", () => {
+  const over = alert("a", { state: "resolved", updated_at: "2026-06-21T04:00:00Z" });
+  const stored = alert("a", { status: "open", actions: [acknowledged] });
+  const loaded = new AlertBook();
+  loaded.put(over, NOW);
+  loaded.load([stored], NOW + 1_000);
+  const added = new AlertBook();
+  added.put(over, NOW);
+  added.add([stored]);
+  for (const book of [loaded, added]) expect(book.list("resolved").map(({ actions }) => actions)).toEqual([[acknowledged]]);
+});
+
+test("a stored alert that is newer than what is known takes its place", () => {
+  const book = new AlertBook();
+  book.put(alert("a"), NOW);
+  book.add([alert("a", { status: "resolved", updated_at: "2026-06-21T04:00:00Z" }), alert("b")]);
+  expect(book.list("resolved")).toHaveLength(1);
+  expect(book.list("open").map(({ alert_id }) => alert_id)).toEqual(["b"]);
+});
+
+test("while nothing is stored, what the feed told outlives any list", () => {
+  const book = new AlertBook();
+  book.put(alert("a"), NOW);
+  book.load([], NOW + 600_000, Infinity);
+  expect(book.list("open")).toHaveLength(1);
+});
+
+test("an empty book says that there are no alerts only once all were loaded", () => {
+  const book = new AlertBook();
+  expect(book.loaded).toBe(false);
+  book.add([alert("a")]);
+  expect(book.loaded).toBe(false);
+  book.load([], NOW);
+  expect(book.loaded).toBe(true);
+});
+
 test("an older state of an alert never overwrites a newer one", () => {
   const book = new AlertBook();
   book.put(alert("a", { state: "resolved", updated_at: "2026-06-21T04:00:00Z" }), NOW);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fit, toMap, toScreen, zoomAround } from "../src/map/camera";
+import { closeUp, fit, toMap, toScreen, zoomAround } from "../src/map/camera";
 import { projectToMap } from "../src/map/projection";
 
 const size = { width: 800, height: 600 };
@@ -19,6 +19,12 @@ test("bounds that are fitted are in view with their margin", () => {
   const other = toScreen(camera, size, { x: 300, y: 200 });
   expect(Math.min(corner.x, size.width - other.x)).toBeGreaterThanOrEqual(20 - 1e-9);
   expect(Math.min(corner.y, size.height - other.y)).toBeGreaterThanOrEqual(20 - 1e-9);
+});
+
+test("a plant without a place moves no camera, one with a place comes into the middle and no further away", () => {
+  expect(closeUp({ x: 0, y: 0, scale: 2 }, projectToMap(Number.NaN, Number.NaN))).toBeNull();
+  expect(closeUp({ x: 0, y: 0, scale: 2 }, { x: 3, y: 4 })).toEqual({ x: 3, y: 4, scale: 5 });
+  expect(closeUp({ x: 0, y: 0, scale: 9 }, { x: 3, y: 4 })).toEqual({ x: 3, y: 4, scale: 9 });
 });
 
 test("north is up and east is right", () => {

@@ -34,8 +34,8 @@ _STATES: Mapping[str, str] = {
 }
 _FIELDS = (
     "alert_id", "subject", "plant_id", "region", "rule", "severity", "status", "onset", "updated_at", "resolved_at",
-    "resolved_by", "acknowledged_at", "acknowledged_by", "expected_kw", "actual_kw", "plants", "evidence", "message",
-    "actions",
+    "resolved_by", "acknowledged_at", "acknowledged_by", "expected_kw", "actual_kw", "plants", "reopened", "evidence",
+    "message", "actions",
 )  # fmt: skip
 
 

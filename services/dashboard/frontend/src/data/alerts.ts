@@ -41,21 +41,32 @@ export class AlertBook {
   readonly #early = new Map<string, AlertAction[]>();
   /** When the feed last told of an alert, ms. */
   readonly #heardAt = new Map<string, number>();
+  #loaded = false;
+
+  /** Whether the stored alerts were loaded once: only then does an empty list say that there are none. */
+  get loaded(): boolean {
+    return this.#loaded;
+  }
 
   /** Replaces everything by what is stored, except for news that may not be stored yet. */
-  load(alerts: Alert[], now: number): void {
+  load(alerts: Alert[], now: number, storedWithinMs = STORED_WITHIN_MS): void {
     const before = this.#alerts;
     this.#alerts = new Map(alerts.map((alert) => [alert.alert_id, alert]));
     for (const [id, heardAt] of this.#heardAt) {
       const known = before.get(id);
-      if (now - heardAt > STORED_WITHIN_MS) this.#heardAt.delete(id);
-      else if (known) this.#alerts.set(id, { ...(this.#alerts.get(id) ?? known), actions: merge(known.actions ?? [], this.#alerts.get(id)?.actions ?? []) });
+      if (now - heardAt > storedWithinMs) this.#heardAt.delete(id);
+      else if (known) this.add([known]);
     }
+    this.#loaded = true;
   }
 
-  /** Takes in stored alerts beside the ones known. */
+  /** Takes in alerts beside the ones known: of two states of one the greater, with what was done to either. */
   add(alerts: Alert[]): void {
-    for (const alert of alerts) if (!this.#alerts.has(alert.alert_id)) this.#alerts.set(alert.alert_id, alert);
+    for (const alert of alerts) {
+      const known = this.#alerts.get(alert.alert_id);
+      const newer = known && rankOf(known) >= rankOf(alert) ? known : alert;
+      this.#alerts.set(alert.alert_id, { ...newer, actions: merge(known?.actions ?? [], alert.actions ?? []) });
+    }
   }
 
   /** True when the alert is new here and open. */

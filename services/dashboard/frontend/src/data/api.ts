@@ -2,11 +2,13 @@
 
 import { koreanDate, startOfKoreanDay } from "../format";
 import { beside } from "./curves";
-import { type Table, picker, toNumber } from "./table";
+import { type Table, column, picker, toNumber } from "./table";
 import type { ActionKind, Alert, DayCurve, Note, Photo, PlantCurve, PlantDetail, PlantTable, SearchAnswer, Session } from "./types";
 
 const BASE = "/api/v1";
 const TIMEOUT_MS = 15_000;
+/** A photo of some megabytes takes minutes over a plant's radio link. */
+const UPLOAD_TIMEOUT_MS = 300_000;
 
 /** `status` 0 means that no answer came. */
 export class ApiError extends Error {
@@ -18,8 +20,8 @@ export class ApiError extends Error {
   }
 }
 
-async function call<T>(path: string, init: RequestInit = {}, signal?: AbortSignal): Promise<T> {
-  const deadline = AbortSignal.timeout(TIMEOUT_MS);
+async function call<T>(path: string, init: RequestInit = {}, signal?: AbortSignal, timeoutMs = TIMEOUT_MS): Promise<T> {
+  const deadline = AbortSignal.timeout(timeoutMs);
   const headers = new Headers(init.headers);
   headers.set("accept", "application/json");
   // A form on another site cannot set a header: the server takes no change without this one.
@@ -84,16 +86,12 @@ export async function fetchRegionDays(region: string, date: string, signal?: Abo
 }
 
 function curveOf(table: Table, date: string, yesterday: string, secondsOf: (row: unknown[]) => number): DayCurve {
-  const column = (name: string) => {
-    const pick = picker(table, name);
-    return table.rows.map((row) => pick(row) as number | null);
-  };
   return {
     date,
     seconds: table.rows.map(secondsOf),
-    actualKw: column("generation_kw"),
-    expectedKw: column("expected_kw"),
-    yesterdayKw: column(yesterday),
+    actualKw: column(table, "generation_kw"),
+    expectedKw: column(table, "expected_kw"),
+    yesterdayKw: column(table, yesterday),
   };
 }
 
@@ -103,18 +101,14 @@ export type Resolution = "window" | "5min" | "hour";
 export async function fetchCurve(plantId: string, from: string, to: string, resolution: Resolution, signal?: AbortSignal): Promise<PlantCurve> {
   const table = await call<Table>(`${plantPath(plantId)}/windows${query({ from, to, resolution })}`, {}, signal);
   const time = picker(table, "time");
-  const column = (name: string) => {
-    const pick = picker(table, name);
-    return table.rows.map((row) => pick(row) as number | null);
-  };
   const hourly = resolution === "hour";
   return {
     seconds: table.rows.map((row) => Date.parse(String(time(row))) / 1000),
-    actualKw: column(hourly ? "energy_kwh" : "generation_kw"),
-    expectedKw: column(hourly ? "expected_kwh" : "expected_kw"),
-    irradianceWM2: column(hourly ? "insolation_wh_m2" : "poa_w_m2"),
-    moduleC: column("module_c"),
-    ambientC: column("ambient_c"),
+    actualKw: column(table, hourly ? "energy_kwh" : "generation_kw"),
+    expectedKw: column(table, hourly ? "expected_kwh" : "expected_kw"),
+    irradianceWM2: column(table, hourly ? "insolation_wh_m2" : "poa_w_m2"),
+    moduleC: column(table, "module_c"),
+    ambientC: column(table, "ambient_c"),
   };
 }
 
@@ -147,7 +141,7 @@ export const fetchPhotos = (plantId: string, signal?: AbortSignal): Promise<{ ph
 export function uploadPhoto(plantId: string, file: File): Promise<{ blob: string }> {
   const form = new FormData();
   form.set("file", file);
-  return call(`${plantPath(plantId)}/photos`, { method: "POST", body: form });
+  return call(`${plantPath(plantId)}/photos`, { method: "POST", body: form }, undefined, UPLOAD_TIMEOUT_MS);
 }
 
 export const thumbnailUrl = (blob: string): string => `${BASE}/thumbnails/${blob.split("/").map(encodeURIComponent).join("/")}`;

@@ -12,6 +12,12 @@ export const FAULT = 2;
 export const NIGHT = 3;
 export const NO_DATA = 4;
 
+/**
+ * A plant's last window counts this long, as the server's power does at most (ADR 0304): sources that report each
+ * quarter of an hour may tell some minutes late. After that nobody knows what the plant does.
+ */
+export const SILENT_AFTER_MS = 3_600_000;
+
 /** One plant as a panel shows it. Powers in kW, shares in percent; null where nothing is known. */
 export interface Plant {
   id: string;
@@ -22,7 +28,6 @@ export interface Plant {
   utilisationPct: number | null;
   generationKw: number | null;
   expectedKw: number | null;
-  openAlerts: number;
 }
 
 export class Fleet {
@@ -40,7 +45,6 @@ export class Fleet {
   readonly expectedKw: Float64Array;
   /** End of the plant's latest window, ms since the epoch. */
   readonly windowEnd: Float64Array;
-  readonly openAlerts: Uint16Array;
   /** Plants whose place is not known (yet); they are on no map. */
   readonly unplaced: number;
   readonly #indexOf = new Map<string, number>();
@@ -59,7 +63,6 @@ export class Fleet {
     this.expectedKw = numbers("expected_kw");
     this.state = Uint8Array.from(rows, compose(picker(table, "state"), codeOfState));
     this.windowEnd = Float64Array.from(rows, compose(picker(table, "window_end"), toMilliseconds));
-    this.openAlerts = Uint16Array.from(rows, (row) => toNumber(picker(table, "open_alerts")(row)) || 0);
     const latitudes = numbers("latitude");
     const longitudes = numbers("longitude");
     this.x = new Float64Array(this.size);
@@ -91,7 +94,6 @@ export class Fleet {
     const utilisation = picker(table, "utilisation_pct");
     const generation = picker(table, "generation_kw");
     const expected = picker(table, "expected_kw");
-    const alerts = picker(table, "open_alerts");
     const faulted: number[] = [];
     let unknown = false;
     let latest = 0;
@@ -111,9 +113,20 @@ export class Fleet {
       this.utilisationPct[plant] = toNumber(utilisation(row));
       this.generationKw[plant] = toNumber(generation(row));
       this.expectedKw[plant] = toNumber(expected(row));
-      this.openAlerts[plant] = toNumber(alerts(row)) || 0;
     }
     return { faulted, unknown, latest };
+  }
+
+  /**
+   * Lets go of what is too old to be true at `asOf` (ms): a silent plant's figures, and its state but for a fault,
+   * which stands until the plant tells that it is over.
+   */
+  age(asOf: number): void {
+    for (let plant = 0; plant < this.size; plant++) {
+      if (asOf - this.windowEnd[plant]! <= SILENT_AFTER_MS) continue;
+      if (this.state[plant] !== FAULT) this.state[plant] = NO_DATA;
+      this.utilisationPct[plant] = this.generationKw[plant] = this.expectedKw[plant] = Number.NaN;
+    }
   }
 
   plant(index: number): Plant {
@@ -126,7 +139,6 @@ export class Fleet {
       utilisationPct: orNull(this.utilisationPct[index]!),
       generationKw: orNull(this.generationKw[index]!),
       expectedKw: orNull(this.expectedKw[index]!),
-      openAlerts: this.openAlerts[index]!,
     };
   }
 

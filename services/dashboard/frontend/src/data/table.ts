@@ -13,6 +13,12 @@ export function picker(table: Table, column: string): Picker {
   return at < 0 ? () => null : (row) => row[at] ?? null;
 }
 
+/** The figures of a column, row by row. */
+export function column(table: Table, name: string): (number | null)[] {
+  const pick = picker(table, name);
+  return table.rows.map((row) => pick(row) as number | null);
+}
+
 export const toNumber = (value: unknown): number => (typeof value === "number" ? value : Number.NaN);
 export const toText = (value: unknown): string => (typeof value === "string" ? value : "");
 export const orNull = (value: number): number | null => (Number.isNaN(value) ? null : value);

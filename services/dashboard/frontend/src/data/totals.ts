@@ -11,17 +11,14 @@ export interface Totals {
   plants: number;
 }
 
-/** Some sources report every 15 minutes; a plant whose newest window is older counts as silent. */
-const SILENT_AFTER_MS = 900_000;
-
 const empty = (): Totals => ({ generationKw: 0, expectedKw: null, capacityKw: 0, plants: 0 });
 
-/** Totals of the plants that report, by province; `asOf` is the end of the newest window, ms. */
-export function totalsByRegion(fleet: Fleet, asOf: number): Map<string, Totals> {
+/** Totals of the plants that report, by province. */
+export function totalsByRegion(fleet: Fleet): Map<string, Totals> {
   const totals = new Map<string, Totals>();
   for (let plant = 0; plant < fleet.size; plant++) {
     const generationKw = fleet.generationKw[plant]!;
-    const silent = fleet.state[plant] === NO_DATA || Number.isNaN(generationKw) || asOf - fleet.windowEnd[plant]! > SILENT_AFTER_MS;
+    const silent = fleet.state[plant] === NO_DATA || Number.isNaN(generationKw);
     const region = fleet.regions[plant]!;
     let total = totals.get(region);
     if (!total) totals.set(region, (total = empty()));

@@ -68,11 +68,13 @@ export class LiveStream {
         }
       }
     } catch (error) {
-      // A broken or silent connection is what the next try is for; anything else is our own bug.
-      if (error instanceof TypeError || (error as Error).name === "AbortError") return false;
-      throw error;
+      // A broken or silent connection is what the next try is for. Anything else is our own bug: it is told, and the
+      // feed goes on after the event that met it, since a page that says it is live must be.
+      if (!(error instanceof TypeError || (error as Error).name === "AbortError")) console.error(error);
+      return false;
     } finally {
       clearTimeout(timer);
+      silence.abort();
     }
   }
 }

@@ -54,6 +54,15 @@ export function clampCamera(camera: Camera): Camera {
   };
 }
 
+/** Plants stand apart at this scale. */
+const CLOSE_SCALE = 5;
+
+/** The view with `point` in its middle, no further off than it is; null where the point is nowhere. */
+export function closeUp(camera: Camera, point: Point): Camera | null {
+  if (!Number.isFinite(point.x) || !Number.isFinite(point.y)) return null;
+  return { ...point, scale: Math.max(camera.scale, CLOSE_SCALE) };
+}
+
 export function pan(camera: Camera, dx: number, dy: number): Camera {
   return clampCamera({ ...camera, x: camera.x - dx / camera.scale, y: camera.y - dy / camera.scale });
 }

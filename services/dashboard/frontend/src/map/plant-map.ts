@@ -3,7 +3,7 @@
 import { FAULT, type Fleet } from "../data/fleet";
 import { h } from "../dom";
 import { perFrame } from "../frame";
-import { type Camera, type Size, between, fit, pan, toMap, zoomAround } from "./camera";
+import { type Camera, type Size, between, closeUp, fit, pan, toMap, toScreen, zoomAround } from "./camera";
 import { Clusters } from "./clusters";
 import { listen } from "./gestures";
 import { KOREA, drawLabels, drawLand, provinceAt, provinceBounds } from "./land";
@@ -51,6 +51,8 @@ export class PlantMap {
   #hovered: Mark | null = null;
   #hoveredRegion: string | null = null;
   #selected = -1;
+  /** The selected plant that was flown to: a new list of plants does not pull the viewer back to it. */
+  #visited: string | null = null;
   #groups: Group[] = [];
   #single: number[] = [];
   readonly #pulses = new Map<number, number>();
@@ -117,12 +119,13 @@ export class PlantMap {
     this.#draw();
   }
 
-  /** Marks a plant and brings it into view; null marks none. */
+  /** Marks a plant and brings it into view, once and if it has a place; null marks none. */
   select(plantId: string | null): void {
     this.#selected = plantId === null ? -1 : (this.#fleet?.indexOf(plantId) ?? -1);
-    if (this.#selected >= 0 && this.#fleet) {
-      const at = { x: this.#fleet.x[this.#selected]!, y: this.#fleet.y[this.#selected]! };
-      this.#fly({ ...at, scale: Math.max(this.#camera.scale, 5) });
+    if (plantId !== this.#visited) {
+      const close = this.#selected < 0 ? null : closeUp(this.#camera, this.#placeOf(this.#selected));
+      if (close) this.#fly(close);
+      this.#visited = close ? plantId : null;
     }
     this.redrawPlants();
   }
@@ -225,11 +228,12 @@ export class PlantMap {
     for (const { x, y } of faults) drawFault(context, x, y, this.#camera.scale, this.#colours);
   }
 
+  #placeOf(plant: number): Point {
+    return { x: this.#fleet!.x[plant]!, y: this.#fleet!.y[plant]! };
+  }
+
   #screenOf(plant: number): Point {
-    return {
-      x: (this.#fleet!.x[plant]! - this.#camera.x) * this.#camera.scale + this.#size.width / 2,
-      y: (this.#fleet!.y[plant]! - this.#camera.y) * this.#camera.scale + this.#size.height / 2,
-    };
+    return toScreen(this.#camera, this.#size, this.#placeOf(plant));
   }
 
   #drawOver(now: number): void {

@@ -31,21 +31,26 @@ export function alertsPanel(model: Model, actor: Actor): HTMLElement {
   const badge = h("span", { class: "badge" });
   const { element, head, body } = panel("alerts", t("alerts"));
   head.append(badge, filter.element);
+  const trouble = h("p", { class: "failure", role: "status" });
   const none = emptiness(t("alertsNone"), t("alertsNoneHint"));
   const list = h("ul", { class: "alert-list" });
   const more = h("p", { class: "dim more" });
-  body.append(none, list, more);
+  body.append(trouble, none, list, more);
   const draw = perFrame(() => {
     const book = model.alerts.value;
     const chosen = book.list(status);
     const open = book.list("open").length;
     setText(badge, open > 0 ? String(open) : "");
     badge.hidden = open === 0;
-    none.hidden = chosen.length > 0;
+    none.hidden = !book.loaded || chosen.length > 0;
+    const reason = model.view.value.live ? model.alertsTrouble.value : null;
+    trouble.hidden = reason === null;
+    setText(trouble, reason === null ? "" : t("alertsFailed", { reason: reasonOf(reason) }));
     reconcile(list, chosen.slice(0, SHOWN), (alert) => alert.alert_id, () => alertRow(model, actor), (item, alert) => item.show(alert));
     setText(more, chosen.length > SHOWN ? `+${chosen.length - SHOWN}` : "");
   });
   model.alerts.watch(draw);
+  model.alertsTrouble.watch(draw);
   model.view.watch((view) => {
     // Names of plants come with the fleet.
     if (view.fleet !== null) draw();
@@ -150,10 +155,13 @@ function actionForm(alert: Alert, kind: ActionKind, actor: Actor, done: () => vo
     send.disabled = true;
     if (actor.user === null) remember("operator", name.value.trim());
     actOnAlert(alert.alert_id, kind, name.value.trim(), note.value.trim())
-      .then(done)
+      // The feed tells of the action in a moment, and the buttons are drawn anew: till then it is not offered again.
+      .then(() => {
+        for (const control of [name, note, send, cancel]) control.disabled = true;
+      })
       .catch((error: Error) => {
         send.disabled = false;
-        wrong.textContent = t("failed", { reason: reasonOf(error.message) });
+        wrong.textContent = t("notSaved", { reason: reasonOf(error.message) });
       });
   });
   return form;

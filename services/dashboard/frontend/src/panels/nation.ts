@@ -2,8 +2,9 @@
 
 import { type DayChart, dayChart } from "../charts/day";
 import { fetchNationDay, fetchRegionDays } from "../data/api";
-import { energyOf } from "../data/energy";
+import { energiesOf } from "../data/energy";
 import { sumOf } from "../data/totals";
+import type { DayCurve } from "../data/types";
 import { h, setText } from "../dom";
 import { formatCount, formatEnergy, formatPercent, formatPower, koreanDate, measurePower, shareOf } from "../format";
 import { perFrame } from "../frame";
@@ -11,20 +12,10 @@ import { t } from "../i18n";
 import { regionName } from "../i18n/regions";
 import type { Model } from "../model";
 import type { Signal } from "../signal";
-import { failure, iconButton, panel } from "./panel";
+import { fact, failure, iconButton, panel } from "./panel";
 
 /** The curve moves by minutes; asking more often shows nothing new. */
 const CURVE_PERIOD_MS = 30_000;
-
-interface Fact {
-  element: HTMLElement;
-  value: HTMLElement;
-}
-
-function fact(label: string): Fact {
-  const value = h("dd", {});
-  return { element: h("div", {}, h("dt", {}, label), value), value };
-}
 
 export function nationPanel(model: Model, scope: Signal<string | null>): HTMLElement {
   const clear = iconButton("close", t("allRegions"), () => {
@@ -71,21 +62,23 @@ function followCurve(
   energy: (kwh: number | null) => void,
 ): void {
   let shown = "";
+  let curve: DayCurve | null = null;
   let fetchedAt = 0;
   let current = new AbortController();
-  const load = async (date: string, untilS: number) => {
+  const tell = () => energy(energiesOf(curve, model.view.value.asOf).actual);
+  const load = async (date: string) => {
     current.abort();
     current = new AbortController();
     fetchedAt = Date.now();
     const { signal } = current;
     try {
       const region = scope.value;
-      const curve = region === null ? await fetchNationDay(date, signal) : await fetchRegionDays(region, date, signal);
+      curve = region === null ? await fetchNationDay(date, signal) : await fetchRegionDays(region, date, signal);
       chart.show(curve);
-      energy(energyOf(curve.seconds, curve.actualKw, untilS));
+      tell();
       trouble.replaceChildren();
     } catch (error) {
-      if (!signal.aborted) trouble.replaceChildren(failure(error, () => void load(date, untilS)));
+      if (!signal.aborted) trouble.replaceChildren(failure(error, () => void load(date)));
     }
   };
   const check = () => {
@@ -94,9 +87,11 @@ function followCurve(
     const date = koreanDate(asOf);
     chart.mark(asOf);
     const key = `${date} ${scope.value}`;
+    if (key !== shown) curve = null;
+    tell();
     if (key === shown && Date.now() - fetchedAt < CURVE_PERIOD_MS) return;
     shown = key;
-    void load(date, asOf / 1000);
+    void load(date);
   };
   model.view.watch(check);
   scope.watch(check);

@@ -62,7 +62,7 @@ function noteForm(plantId: string, actor: Actor, added: (note: Note) => void): H
         added(note);
       })
       .catch((error: Error) => {
-        wrong.textContent = t("failed", { reason: reasonOf(error.message) });
+        wrong.textContent = t("notSaved", { reason: reasonOf(error.message) });
       })
       .finally(() => {
         send.disabled = false;

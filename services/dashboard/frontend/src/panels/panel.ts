@@ -1,6 +1,7 @@
 /** The frame that panels share, and the small controls in their heads. */
 
 import { h } from "../dom";
+import { NOTHING } from "../format";
 import { type IconName, icon } from "../icons";
 import { t } from "../i18n";
 
@@ -41,6 +42,17 @@ export function choice<T extends string>(label: string, options: readonly (reado
 
 export function iconButton(name: IconName, label: string, onClick: () => void, kind = "icon-button"): HTMLButtonElement {
   return h("button", { type: "button", class: kind, "aria-label": label, title: label, onclick: onClick }, icon(name));
+}
+
+export interface Fact {
+  element: HTMLElement;
+  value: HTMLElement;
+}
+
+/** A figure under its name, for a list of facts. */
+export function fact(label: string): Fact {
+  const value = h("dd", {}, NOTHING);
+  return { element: h("div", {}, h("dt", {}, label), value), value };
 }
 
 /** An error's message in the viewer's language where it is one of the page's own; the server's words otherwise. */

@@ -12,7 +12,7 @@ import { type Actor, alertRow } from "./alerts";
 import { curveSection } from "./curve";
 import { STATE_NAMES } from "./map";
 import { notesSection } from "./notes";
-import { failure, iconButton } from "./panel";
+import { fact, failure, iconButton } from "./panel";
 import { photosSection } from "./photos";
 
 /** Facts and weather of the plant's newest window are asked for this often. */
@@ -122,11 +122,6 @@ function nowSection(model: Model, plantId: string, closed: AbortSignal): Now {
   };
 }
 
-function fact(label: string): { element: HTMLElement; value: HTMLElement } {
-  const value = h("dd", {}, NOTHING);
-  return { element: h("div", {}, h("dt", {}, label), value), value };
-}
-
 function aboutFacts(detail: PlantDetail): HTMLElement[] {
   const entries: [string, string][] = [
     [t("capacity"), formatPower(detail.capacity_kw ?? detail.latest?.capacity_kw)],
@@ -141,18 +136,24 @@ function aboutFacts(detail: PlantDetail): HTMLElement[] {
 function alertsSection(model: Model, actor: Actor, plantId: string, closed: AbortSignal): HTMLElement {
   const list = h("ul", { class: "alert-list" });
   const none = h("p", { class: "dim" }, t("alertsNone"));
+  const trouble = h("div", {});
+  let loaded = false;
   const draw = () => {
     const alerts = model.alerts.value.ofPlant(plantId).slice(0, OWN_ALERTS);
-    none.hidden = alerts.length > 0;
+    none.hidden = !loaded || alerts.length > 0;
     reconcile(list, alerts, (alert) => alert.alert_id, () => alertRow(model, actor, false), (item, alert) => item.show(alert));
   };
   model.alerts.watch(draw, closed);
-  fetchAlerts({ state: "all", plant: plantId, limit: OWN_ALERTS }, closed)
-    .then(({ alerts }) => {
-      model.alerts.value.add(alerts);
-      model.alerts.changed();
-    })
-    // The ones that the page knows are shown; the board's own list says what is wrong.
-    .catch(() => undefined);
-  return section(t("alerts"), none, list);
+  const load = async () => {
+    try {
+      const { alerts } = await fetchAlerts({ state: "all", plant: plantId, limit: OWN_ALERTS }, closed);
+      loaded = true;
+      model.addAlerts(alerts);
+      trouble.replaceChildren();
+    } catch (error) {
+      if (!closed.aborted) trouble.replaceChildren(failure(error, () => void load()));
+    }
+  };
+  void load();
+  return section(t("alerts"), trouble, none, list);
 }

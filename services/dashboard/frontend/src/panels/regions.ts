@@ -1,8 +1,9 @@
 /** Generation by province, now or today, each against what was expected. */
 
 import { fetchRegionDay } from "../data/api";
-import { energyOf } from "../data/energy";
+import { energiesOf } from "../data/energy";
 import type { Totals } from "../data/totals";
+import type { DayCurve } from "../data/types";
 import { h, reconcile, setText } from "../dom";
 import { formatEnergy, formatPercent, formatPower, koreanDate, shareOf } from "../format";
 import { perFrame } from "../frame";
@@ -34,7 +35,7 @@ interface Row {
 
 export function regionsPanel(model: Model, scope: Signal<string | null>, hover: (code: string | null) => void): HTMLElement {
   let span: Span = "now";
-  let today = new Map<string, Values>();
+  let today = new Map<string, DayCurve>();
   let asked = { date: "", at: 0 };
   const spans = choice<Span>(t("regions"), [["now", t("now")], ["today", t("today")]], "now", (value) => {
     span = value;
@@ -50,12 +51,15 @@ export function regionsPanel(model: Model, scope: Signal<string | null>, hover: 
     const date = koreanDate(asOf);
     if (date === asked.date && Date.now() - asked.at < TODAY_PERIOD_MS) return;
     asked = { date, at: Date.now() };
-    today = await energiesOf([...model.totals.keys()], date, asOf / 1000);
+    const curves = await curvesOf([...model.totals.keys()], date);
+    if (date !== asked.date) return;
+    today = curves;
     draw();
   };
   const draw = perFrame(() => {
-    const values = [...model.totals].map(([code, totals]) => ({ code, ...(span === "now" ? powersOf(totals) : (today.get(code) ?? NONE)) }));
-    const rows = rowsOf(values);
+    const { asOf } = model.view.value;
+    const valuesOf = (code: string, totals: Totals) => (span === "now" ? powersOf(totals) : energiesOf(today.get(code), asOf));
+    const rows = rowsOf([...model.totals].map(([code, totals]) => ({ code, ...valuesOf(code, totals) })));
     reconcile(list, rows, (row) => row.code, (row) => createRow(row, scope, hover), (item, row) => updateRow(item, row, span, scope.value));
   });
   model.view.watch(() => {
@@ -66,18 +70,14 @@ export function regionsPanel(model: Model, scope: Signal<string | null>, hover: 
   return element;
 }
 
-const NONE: Values = { actual: null, expected: null };
-
 const powersOf = ({ generationKw, expectedKw }: Totals): Values => ({ actual: generationKw, expected: expectedKw });
 
-/** Energies of a day so far; a province that does not answer has none, and is asked again with the next round. */
-async function energiesOf(codes: string[], date: string, untilS: number): Promise<Map<string, Values>> {
-  const energies = codes.map(async (code): Promise<[string, Values]> => {
-    const curve = await fetchRegionDay(code, date).catch(() => null);
-    if (!curve) return [code, NONE];
-    return [code, { actual: energyOf(curve.seconds, curve.actualKw, untilS), expected: energyOf(curve.seconds, curve.expectedKw, untilS) }];
-  });
-  return new Map(await Promise.all(energies));
+/** Curves of a day; a province that does not answer has none, and is asked again with the next round. */
+async function curvesOf(codes: string[], date: string): Promise<Map<string, DayCurve>> {
+  const curves = new Map<string, DayCurve>();
+  const keep = async (code: string) => curves.set(code, await fetchRegionDay(code, date));
+  await Promise.allSettled(codes.map(keep));
+  return curves;
 }
 
 /** Largest expectation first; all bars share one scale, so that lengths compare. */

@@ -54,7 +54,7 @@ export function travelBar(model: Model): HTMLElement {
         fetchAlerts({ state: "all", from: new Date(moment - ALERT_REACH_MS).toISOString(), to: iso }, signal),
       ]);
       const book = new AlertBook();
-      book.add(alerts.map((alert) => asOfThen(alert, iso)));
+      book.load(alerts.map((alert) => asOfThen(alert, iso)), moment);
       trouble.textContent = "";
       model.showPast(viewOf(then.plants, iso, false), book);
     } catch (error) {
@@ -77,9 +77,11 @@ export function travelBar(model: Model): HTMLElement {
   slider.addEventListener("pointerdown", () => {
     dragging = true;
   });
-  slider.addEventListener("pointerup", () => {
-    dragging = false;
-  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    slider.addEventListener(end, () => {
+      dragging = false;
+    });
+  }
   date.addEventListener("change", () => {
     if (date.value) go(Math.min(shown(), latest() - 1));
   });
