@@ -241,6 +241,8 @@ def test_the_operators_commands(watched: Stack) -> None:
     assert "lies in a window that has settled" in shown
     assert '"plant_id"' in shown
     assert "sent to the hub again" in watched.heliograph("dead-letters", "replay", name)
-    windows = sorted({one.window_start for one in watched.plant_windows("")})
+    windows = eventually(
+        lambda: sorted({one.window_start for one in watched.plant_windows("")}), lambda found: len(found) >= 5, 90, 2
+    )
     span = (f"--from={windows[0].isoformat()}", f"--to={windows[-3].isoformat()}")
     assert "no difference" in watched.heliograph("verify", *span)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+from typer.testing import CliRunner
+
 from heliograph.contracts import Aggregate, PlantWindow, Reading
-from stack.verify import Span, differences, fold
+from stack.cli import app
+from stack.verify import Kept, Span, Tumbling, differences, fold, parse_tumbling
 
 START = datetime(2026, 6, 1, 3, tzinfo=UTC)
 SPAN = Span(START, START + timedelta(hours=1))
+MINUTE = parse_tumbling("tumbling-60s")
 
 
 def reading(second: int, kw: float | None = 5.0, source: str = "inverters") -> Reading:
@@ -52,3 +57,59 @@ def test_weather_may_be_in_its_window_or_not() -> None:
     assert found(both, window(0, 2, 5.0)) == []
     assert found(both, window(0, 3, 5.0)) == ["03:00:00Z: readings is 3, must be 1 to 2"]
     assert found([reading(2, None, "sky")]) == []
+
+
+def kept(asked: Span | None, *seconds: int) -> tuple[list[int], int]:
+    """When the readings kept were observed, in seconds after the start, and how many there were at the most."""
+    keeping, most = Kept(asked), 0
+    for second in seconds:
+        keeping.add(reading(second))
+        most = max(most, len(keeping.readings))
+    return [int((one.observed_at - START).total_seconds()) for one in keeping.readings], most
+
+
+def test_only_readings_of_the_span_are_kept() -> None:
+    """What lies outside the time asked for takes no memory."""
+    assert kept(SPAN, -1, 0, 3599, 3600) == ([0, 3599], 2)
+
+
+def test_without_a_span_two_hours_of_readings_are_kept_at_the_most() -> None:
+    """However much the hub retains, what the last whole hour has left behind is dropped as newer readings come, and not
+    taken up again from the partitions that are read later."""
+    day, before = range(0, 86_400, 60), range(-3600, 79_201, 3600)
+    assert kept(None, *day, *before) == ([*range(79_200, 86_400, 60), 79_200], 121)
+    keeping = Kept(None)
+    for second in day:
+        keeping.add(reading(second))
+    assert keeping.span == Span(START + timedelta(hours=22), START + timedelta(hours=23))
+
+
+def test_windows_of_another_length_are_computed() -> None:
+    """The readings of a window are those from its start to its end, wherever within it the span begins or ends."""
+    span = Span(START + timedelta(seconds=30), START + timedelta(seconds=90), MINUTE)
+    found = fold([reading(second) for second in (40, 60, 100, 119, 120)], span)
+    assert {start: one.readings for (_, start), one in found.items()} == {START + timedelta(seconds=60): 3}
+    assert parse_tumbling("tumbling-0.5s") == Tumbling("tumbling-0.5s", timedelta(seconds=0.5))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--from 2026-06-01T12:00:00Z", "give both --from and --to"),
+        ("--to 2026-06-01T12:00:00Z", "give both --from and --to"),
+        (
+            "--from 2026-06-01T12:00:00Z --to 2026-06-01T11:00:00Z",
+            "--to is '2026-06-01T11:00:00Z', it must be after --from, which is '2026-06-01T12:00:00Z'",
+        ),
+        ("--window hopping-60s-10s", "--window is 'hopping-60s-10s', it must be a tumbling window"),
+        ("--window tumbling-0s", "--window is 'tumbling-0s', it must be a tumbling window"),
+        ("--window tumbling-infs", "--window is 'tumbling-infs', it must be a tumbling window"),
+        ("--window 60s", "--window is '60s', it must be a tumbling window"),
+        ("--window tumbling-420s", "tumbling-420s does not divide an hour: give both --from and --to"),
+    ],
+)
+def test_what_can_not_be_verified_is_refused(words: str, said: str) -> None:
+    """No time, no such window or half a span ends with a message, never with "no difference"."""
+    answer = CliRunner().invoke(app, ["verify", *words.split()])
+    assert answer.exit_code == 1
+    assert said in answer.stderr

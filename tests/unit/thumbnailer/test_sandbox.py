@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 from PIL import Image
 
@@ -66,6 +68,14 @@ async def refusal(sandbox: Sandbox, data: bytes) -> ImageRefusedError:
     with pytest.raises(ImageRefusedError) as caught:
         await sandbox.make(data)
     return caught.value
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended, be it that nobody has asked for its code yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 async def served_by(sandbox: Sandbox, image: bytes) -> int:
@@ -134,6 +144,50 @@ async def test_a_worker_that_dies_takes_one_image_with_it(encode):
         assert error.reason == "crash"
         assert "SIGSEGV" in error.detail
         assert await served_by(sandbox, encode(Image.new("RGB", (32, 32)), "PNG")) != victim
+
+
+async def test_a_worker_that_died_idle_is_not_blamed_on_the_next_image(encode):
+    """When a worker dies while it has no image in hand, the next image is made, by another."""
+    image = encode(Image.new("RGB", (32, 32)), "PNG")
+    async with Sandbox(SMALL, SandboxSettings(workers=1)) as sandbox:
+        victim = await served_by(sandbox, image)
+        os.kill(victim, signal.SIGKILL)
+        while not gone(victim):
+            await asyncio.sleep(0.01)
+        assert await served_by(sandbox, image) != victim
+
+
+async def test_ctrl_c_is_not_for_workers(encode):
+    """A worker is in no process group of the thumbnailer's terminal, which would send it the signal too."""
+    async with Sandbox(SMALL, SandboxSettings(workers=1)) as sandbox:
+        worker = await served_by(sandbox, encode(Image.new("RGB", (32, 32)), "PNG"))
+        assert os.getsid(worker) == worker
+
+
+ORPHANS = """
+import asyncio
+from thumbnailer.imaging.recipe import Recipe, parse_presets
+from thumbnailer.sandbox import Sandbox, SandboxSettings
+async def main():
+    async with Sandbox(Recipe(presets=parse_presets("card=16x16:contain:png")), SandboxSettings(workers=1)) as sandbox:
+        await sandbox.probe()
+        print("ready", flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+def test_workers_end_with_a_thumbnailer_that_was_killed():
+    """A thumbnailer that can't say goodbye leaves no worker behind, though they are in sessions of their own."""
+    command = [sys.executable, "-c", ORPHANS]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as thumbnailer:
+        assert any(line == "ready\n" for line in thumbnailer.stdout)
+        (worker,) = psutil.Process(thumbnailer.pid).children()
+        thumbnailer.kill()
+    deadline = time.monotonic() + 10
+    while not gone(worker.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 async def test_a_worker_that_never_starts_is_given_up(encode, monkeypatch):

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import msgspec
 import psutil
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from heliograph.contracts import iso_seconds
@@ -167,7 +168,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
 ) -> None:
     """Say how each service is, and what has come through, read from the real stores."""
-    from stack.status import collect  # noqa: PLC0415
+    from stack.status import AT_LEAST, collect  # noqa: PLC0415
 
     state = _running_orfail(data)
     report = asyncio.run(collect(state))
@@ -176,13 +177,14 @@ def status(
         return
     table = Table("service", "health", "pid", "restarts", box=None, header_style="bold")
     for name, facts in report["services"].items():
-        health = "[green]healthy[/green]" if facts["healthy"] else f"[red]{facts['reason']}[/red]"
+        health = "[green]healthy[/green]" if facts["healthy"] else f"[red]{escape(facts['reason'])}[/red]"
         table.add_row(name, health, str(facts["pid"] or "–"), str(facts["restarts"]))
     out.print(table)
     counts = Table(box=None, show_header=False)
     for key, value in report.items():
         if key != "services":
-            counts.add_row(key.replace("_", " "), "–" if value is None else str(value))
+            least = "at least once each" if key in AT_LEAST else ""
+            counts.add_row(key.replace("_", " "), "–" if value is None else str(value), least)
     out.print(counts)
 
 

@@ -30,6 +30,8 @@ class Box:
 
     name: str
     letters: list[DeadLetter]
+    data: bytes
+    """The blob as it is."""
 
 
 async def boxes(settings: ServiceSettings, prefix: str = "") -> AsyncIterator[Box]:
@@ -39,7 +41,8 @@ async def boxes(settings: ServiceSettings, prefix: str = "") -> AsyncIterator[Bo
         async for name in container.list_blob_names(name_starts_with=prefix):
             if name.startswith(REPLAYED) and not prefix.startswith(REPLAYED):
                 continue
-            yield Box(name, parse_dead_letters(await (await container.download_blob(name)).readall()))
+            data = await (await container.download_blob(name)).readall()
+            yield Box(name, parse_dead_letters(data), data)
 
 
 async def box(settings: ServiceSettings, name: str) -> Box:
@@ -49,7 +52,7 @@ async def box(settings: ServiceSettings, name: str) -> Box:
             data = await (await container.download_blob(name)).readall()
         except ResourceNotFoundError:
             raise LetterError(f"there is no dead letter {name!r}; `heliograph dead-letters list` shows all") from None
-    return Box(name, parse_dead_letters(data))
+    return Box(name, parse_dead_letters(data), data)
 
 
 async def replay(settings: ServiceSettings, name: str) -> int:
@@ -67,8 +70,7 @@ async def replay(settings: ServiceSettings, name: str) -> int:
             await client.send_batch([to_event(letter.original)], partition_key=_key(letter))
     if not name.startswith(REPLAYED):
         async with _container(settings) as container:
-            data = await (await container.download_blob(name)).readall()
-            await container.upload_blob(f"{REPLAYED}{name}", data, overwrite=True)
+            await container.upload_blob(f"{REPLAYED}{name}", found.data, overwrite=True)
             await container.delete_blob(name)
     return len(found.letters)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from heliograph.contracts import iso_seconds
@@ -23,9 +24,9 @@ from heliograph.settings import CosmosSettings
 from stack.access import WAYS, access
 
 if TYPE_CHECKING:
-    from stack.verify import Span
+    from stack.verify import Span, Tumbling
 
-out, err = Console(), Console(stderr=True)
+out, err = Console(emoji=False), Console(stderr=True, emoji=False)
 dead_letters = typer.Typer(no_args_is_help=True, help="What could not be processed: list it, show it, send it again.")
 
 Data = Annotated[
@@ -73,7 +74,8 @@ def list_letters(
             reasons = Counter(letter.reason for letter in box.letters)
             total += len(box.letters)
             said = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-            out.print(f"{box.name}  [yellow]{said}[/yellow]  {box.letters[0].detail[:120]}", soft_wrap=True)
+            detail = escape(box.letters[0].detail[:120])
+            out.print(f"{escape(box.name)}  [yellow]{escape(said)}[/yellow]  {detail}", soft_wrap=True)
         return total
 
     out.print(f"{_run(show())} dead letters")
@@ -87,9 +89,9 @@ def show_letters(name: str, data: Data = DEFAULT_DATA) -> None:
 
     box = _run(letters.box(ways_in(data), name))
     for letter in box.letters:
-        out.print(f"[bold]{letter.reason}[/bold]: {letter.detail}", soft_wrap=True)
+        out.print(f"[bold]{escape(letter.reason)}[/bold]: {escape(letter.detail)}", soft_wrap=True)
         place = f"{letter.source} partition {letter.partition}, sequence {letter.sequence}, message {letter.index}"
-        out.print(f"from {place}, at {iso_seconds(letter.at)}", soft_wrap=True)
+        out.print(f"from {place}, at {iso_seconds(letter.at)}", markup=False, soft_wrap=True)
         out.print(original_text(letter)[:4000], markup=False, soft_wrap=True)
 
 
@@ -106,21 +108,25 @@ def verify_hour(
     data: Data = DEFAULT_DATA,
     start: Annotated[str, typer.Option("--from", help="ISO time; default: the last whole hour of the readings.")] = "",
     end: Annotated[str, typer.Option("--to", help="ISO time at which to stop.")] = "",
+    window: Annotated[
+        str, typer.Option(help="Which windows, as HELIOGRAPH_WINDOWS names them; tumbling ones only.")
+    ] = "tumbling-10s",
 ) -> None:
     """Compute the windows again from the events that the hub still has, and report what Cosmos DB has otherwise."""
     from stack import verify  # noqa: PLC0415
 
+    tumbling = _tumbling(window)
+    asked = _span(start, end, tumbling)
     ways = ways_in(data)
 
     async def run() -> tuple[Span, int, list[str]]:
-        refused = await verify.refused(ways)
-        readings = [one for place, one in await verify.retained(ways) if place not in refused]
-        span = _span(start, end) or verify.last_hour(readings)
-        if span is None:
+        kept = verify.Kept(asked, tumbling)
+        await verify.read_retained(ways, await verify.refused(ways), kept)
+        if kept.span is None:
             fail("the hub has no readings")
-        truth = verify.fold(readings, span)
-        stored = await verify.stored(ways, span)
-        return span, len(truth), list(verify.differences(truth, stored))
+        truth = verify.fold(kept.readings, kept.span)
+        stored = await verify.stored(ways, kept.span)
+        return kept.span, len(truth), list(verify.differences(truth, stored))
 
     span, windows, found = _run(run())
     for line in found[:SHOWN]:
@@ -133,12 +139,28 @@ def verify_hour(
     raise typer.Exit(1 if found else 0)
 
 
-def _span(start: str, end: str) -> Span | None:
-    from stack.verify import Span  # noqa: PLC0415
+def _tumbling(text: str) -> Tumbling:
+    from stack.verify import parse_tumbling  # noqa: PLC0415
 
-    if not start and not end:
+    try:
+        return parse_tumbling(text)
+    except ValueError as error:
+        fail(f"--window is {error}")
+
+
+def _span(start: str, end: str, window: Tumbling) -> Span | None:
+    from stack.verify import HOUR, Span  # noqa: PLC0415
+
+    if bool(start) != bool(end):
+        fail("give both --from and --to")
+    if not start:
+        if HOUR % window.size:
+            fail(f"{window.name} does not divide an hour: give both --from and --to")
         return None
-    return Span(moment("--from", start), moment("--to", end))
+    span = Span(moment("--from", start), moment("--to", end), window)
+    if span.end <= span.start:
+        fail(f"--to is {end!r}, it must be after --from, which is {start!r}")
+    return span
 
 
 def moment(option: str, text: str) -> datetime:

@@ -1,6 +1,6 @@
 """Recomputes windows from the events that the hub still has, and says where the stored ones differ.
 
-Independent of the analyzer: a plain fold in memory over all readings of the time asked for.
+Independent of the analyzer: a plain fold in memory over the readings of the time asked for, and no others are kept.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,25 +29,84 @@ from heliograph.storage import TILE_S, WINDOWS
 from heliograph.wire import MalformedError, body_of, readings_codec
 
 TOLERANCE = 1e-9
+HOUR = timedelta(hours=1)
+EPOCH = datetime.fromtimestamp(0, UTC)
+LONGEST_S = 7 * 86_400
+"""A window of the analyzer is no longer."""
 Place = tuple[str, int, int]
 """Partition, sequence number, index within the event: one copy of a reading."""
 
 
 @dataclass(frozen=True, slots=True)
+class Tumbling:
+    """Windows back to back from the epoch on; `name` is what documents call them."""
+
+    name: str
+    size: timedelta
+
+    def start_of(self, moment: datetime) -> datetime:
+        """Start of the window that a moment falls into."""
+        return EPOCH + (moment - EPOCH) // self.size * self.size
+
+
+TEN_SECONDS = Tumbling("tumbling-10s", timedelta(seconds=10))
+
+
+def parse_tumbling(text: str) -> Tumbling:
+    """The window that a name such as `tumbling-60s` means, as in HELIOGRAPH_WINDOWS. Raises `ValueError` for others."""
+    size = text.removeprefix("tumbling-")
+    try:
+        seconds = float(size.removesuffix("s"))
+    except ValueError:
+        seconds = math.nan
+    if size == text or not size.endswith("s") or not 1e-6 <= seconds <= LONGEST_S:
+        raise ValueError(f"{text!r}, it must be a tumbling window of at most {LONGEST_S} s, such as tumbling-60s")
+    return Tumbling(text, timedelta(seconds=seconds))
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
-    """Windows that start in `[start, end)`, of tumbling windows of `window_s` seconds."""
+    """Windows that start in `[start, end)`."""
 
     start: datetime
     end: datetime
-    window_s: int = 10
+    window: Tumbling = TEN_SECONDS
 
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
 
-    def window_of(self, moment: datetime) -> datetime:
-        """Start of the window that a moment falls into."""
-        seconds = math.floor(moment.timestamp() / self.window_s) * self.window_s
-        return datetime.fromtimestamp(seconds, UTC)
+    def covers(self, moment: datetime) -> bool:
+        """Whether a moment falls into one of the windows."""
+        return self.window.start_of(moment) in self
+
+
+def last_hour(newest: datetime, window: Tumbling) -> Span:
+    """The last whole hour before the newest reading, by the readings' own time."""
+    end = newest.replace(minute=0, second=0, microsecond=0)
+    return Span(end - HOUR, end, window)
+
+
+class Kept:
+    """Of all readings that come, those that are to be verified: all that the span asked for covers, or without one
+    those from the last whole hour on, which moves with the newest; so never more than two hours of them."""
+
+    def __init__(self, asked: Span | None, window: Tumbling = TEN_SECONDS) -> None:
+        self.span = asked
+        """What is to be verified; None while no reading has come that would tell."""
+        self.readings: list[Reading] = []
+        self._window = window
+        self._moves = asked is None
+
+    def add(self, one: Reading) -> None:
+        """Keeps a reading, and drops those that it leaves behind."""
+        if self._moves and (self.span is None or one.observed_at >= self.span.end + HOUR):
+            self.span = last_hour(one.observed_at, self._window)
+            self.readings = [earlier for earlier in self.readings if self._wants(earlier, self.span)]
+        if self.span and self._wants(one, self.span):
+            self.readings.append(one)
+
+    def _wants(self, one: Reading, span: Span) -> bool:
+        return one.observed_at >= span.start if self._moves else span.covers(one.observed_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +125,11 @@ def fold(readings: Iterable[Reading], span: Span) -> dict[tuple[str, datetime], 
     """The windows of the readings, each once: of repeats the first that came, as the analyzer has it."""
     unique: dict[tuple[str, str, datetime], Reading] = {}
     for one in readings:
-        if one.observed_at in span:
+        if span.covers(one.observed_at):
             unique.setdefault((one.plant_id, one.source, one.observed_at), one)
     groups: dict[tuple[str, datetime], list[Reading]] = defaultdict(list)
     for one in unique.values():
-        groups[one.plant_id, span.window_of(one.observed_at)].append(one)
+        groups[one.plant_id, span.window.start_of(one.observed_at)].append(one)
     return {place: _folded(group) for place, group in groups.items()}
 
 
@@ -110,20 +169,18 @@ def _compare(truth: Fold, window: PlantWindow) -> Iterator[str]:
                 yield f"generation_kw.{name} is {found}, must be {must}"
 
 
-async def retained(settings: ServiceSettings) -> list[tuple[Place, Reading]]:
-    """All readings that the hub still has, in order within each partition. What can't be read is left to the dead
-    letters."""
-    readings: list[tuple[Place, Reading]] = []
+async def read_retained(settings: ServiceSettings, refused: Set[Place], kept: Kept) -> None:
+    """Gives `kept` the readings that the hub still has, in order within each partition, without the refused copies.
+    What can't be read is left to the dead letters."""
     async with consumer_client(settings, topology.READINGS_HUB, "$Default") as client:
         for partition in await client.get_partition_ids():
             facts = await client.get_partition_properties(partition)
             if not facts["is_empty"]:
-                await _read_partition(client, partition, int(facts["last_enqueued_sequence_number"]), readings)
-    return readings
+                await _read_partition(client, partition, int(facts["last_enqueued_sequence_number"]), refused, kept)
 
 
 async def _read_partition(
-    client: EventHubConsumerClient, partition: str, last: int, readings: list[tuple[Place, Reading]]
+    client: EventHubConsumerClient, partition: str, last: int, refused: Set[Place], kept: Kept
 ) -> None:
     done = asyncio.Event()
 
@@ -136,7 +193,9 @@ async def _read_partition(
             sequence = event.sequence_number or 0
             bad = {one.index for one in decoded.rejected}
             places = (index for index in itertools.count() if index not in bad)
-            readings.extend(((partition, sequence, next(places)), one) for one in decoded.messages)
+            for one in decoded.messages:
+                if (partition, sequence, next(places)) not in refused:
+                    kept.add(one)
         if events and (events[-1].sequence_number or 0) >= last:
             done.set()
 
@@ -172,14 +231,4 @@ async def stored(settings: CosmosSettings, span: Span) -> list[PlantWindow]:
     async with open_cosmos(settings) as client:
         container = client.get_database_client(topology.DATABASE).get_container_client(WINDOWS.name)
         documents = [one async for one in container.query_items(query, parameters=bounds)]
-    name = f"tumbling-{span.window_s}s"
-    return [one for one in plant_windows(documents) if one.window_start in span and one.window == name]
-
-
-def last_hour(readings: Sequence[Reading]) -> Span | None:
-    """The last whole hour of the readings' own time."""
-    if not readings:
-        return None
-    newest = max(one.observed_at for one in readings)
-    end = newest.replace(minute=0, second=0, microsecond=0)
-    return Span(end - timedelta(hours=1), end)
+    return [one for one in plant_windows(documents) if one.window_start in span and one.window == span.window.name]

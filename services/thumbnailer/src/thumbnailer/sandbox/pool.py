@@ -61,6 +61,7 @@ class Sandbox:
 
     async def probe(self) -> None:
         """Raises `SandboxError` when there is no worker and none can be started. Busy ones are as good as idle ones."""
+        self._drop_ended()
         if self.busy or self._idle:
             return
         async with self._places:
@@ -85,6 +86,7 @@ class Sandbox:
         return answer.outcome
 
     async def _take(self) -> WorkerProcess:
+        self._drop_ended()
         if self._idle:
             return self._idle.pop()
         try:
@@ -124,6 +126,13 @@ class Sandbox:
             with contextlib.suppress(WorkerDiedError, OSError, ValueError):
                 await running
             raise
+
+    def _drop_ended(self) -> None:
+        """Forgets workers that died while they were idle: the next image would be blamed for it."""
+        for worker in [one for one in self._idle if one.ended]:
+            self._idle.remove(worker)
+            log.warning("sandbox worker died", pid=worker.pid, reason="idle")
+            self._end(worker, "idle")
 
     def _end(self, worker: WorkerProcess, cause: str) -> None:
         WORKERS_ENDED.labels(cause).inc()

@@ -55,6 +55,9 @@ class WorkerProcess:
             env=_ENVIRONMENT,
             cwd="/",
             bufsize=0,
+            # Ctrl-C in a terminal is for the thumbnailer: a worker with an image in hand would end, and the image be
+            # blamed. It ends with the thumbnailer all the same, since its stdin does.
+            start_new_session=True,
         )
         self._confinement = confinement
         self.means: tuple[str, ...] = ()
@@ -85,6 +88,11 @@ class WorkerProcess:
     def pid(self) -> int:
         """The process id."""
         return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended, for whatever reason."""
+        return self._process.poll() is not None
 
     def answer(self, data: bytes) -> Answer:
         """What the worker makes of an image. Raises `WorkerDiedError` when it dies of it."""
