@@ -1,20 +1,25 @@
 """Remembers what was seen lately, in bounded memory.
 
 Two generations of at most `capacity / 2` keys each: when the younger is full, the older is forgotten. A key is kept
-as a 64-bit hash with a hash of its values, some 150 bytes, so the memory holds the last `capacity / 2` keys at least.
+as a 64-bit hash with a hash of the whole observation, some 150 bytes, so the memory holds the last `capacity / 2` keys
+at least.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from ingest.observations import Observation
 
 Verdict = Literal["new", "revised", "duplicate"]
 
+_encoder = msgspec.msgpack.Encoder()
+
 
 class Deduplicator:
-    """Of one source: tells new observations from repeated ones, and from those whose values were revised."""
+    """Of one source: tells new observations from repeated ones, and from those that were revised."""
 
     def __init__(self, capacity: int) -> None:
         self._limit = max(1, capacity // 2)
@@ -25,7 +30,7 @@ class Deduplicator:
         return len(self._young) + len(self._old)
 
     def judge(self, observation: Observation) -> Verdict:
-        """`revised` is a known key with other values. Remembers nothing: see `remember`."""
+        """`revised` is a known key with anything else changed. Remembers nothing: see `remember`."""
         key = _key(observation)
         known = self._young.get(key)
         if known is None:
@@ -46,13 +51,5 @@ def _key(observation: Observation) -> int:
 
 
 def _values(observation: Observation) -> int:
-    return hash(
-        (
-            observation.generation_kw,
-            observation.poa_w_m2,
-            observation.ghi_w_m2,
-            observation.module_c,
-            observation.ambient_c,
-            observation.wind_m_s,
-        )
-    )
+    """Of the bytes: Python's hash of -1.0 is that of -2.0."""
+    return hash(_encoder.encode(observation))

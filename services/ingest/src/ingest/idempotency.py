@@ -31,10 +31,14 @@ class InProgressError(RuntimeError):
 
 
 class Idempotency:
-    """Bounded in number and age; each replica remembers its own. The readings' own key holds across replicas."""
+    """Bounded in number, bytes of answers and age; each replica remembers its own. The readings' own key holds
+    across replicas.
+    """
 
-    def __init__(self, *, most: int = 10_000, live_s: float = 86_400.0) -> None:
+    def __init__(self, *, most: int = 10_000, most_bytes: int = 32 * 1024 * 1024, live_s: float = 86_400.0) -> None:
         self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._live_s = live_s
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
@@ -47,7 +51,7 @@ class Idempotency:
         while self._entries and (
             len(self._entries) >= self._most or now_s - next(iter(self._entries.values())).since_s > self._live_s
         ):
-            self._entries.popitem(last=False)
+            self._drop(next(iter(self._entries)))
         entry = self._entries.get(key)
         if entry is None:
             self._entries[key] = _Entry(digest, now_s)
@@ -59,10 +63,18 @@ class Idempotency:
         return entry.reply
 
     def finish(self, key: str, reply: Replied) -> None:
-        """Keeps the answer."""
+        """Keeps the answer; the oldest give way to it."""
         if entry := self._entries.get(key):
+            self._bytes += len(reply.body) - (len(entry.reply.body) if entry.reply else 0)
             entry.reply = reply
+        while self._bytes > self._most_bytes:
+            self._drop(next(iter(self._entries)))
 
     def forget(self, key: str) -> None:
         """The request failed: it may be repeated."""
-        self._entries.pop(key, None)
+        self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        entry = self._entries.pop(key, None)
+        if entry and entry.reply:
+            self._bytes -= len(entry.reply.body)

@@ -35,6 +35,9 @@ from ingest.sources.solaredge import SolarEdge
 from ingest.sources.tables import Table
 from ingest.streams import FleetStream, LabelKeeper, ReplayStream, SimulatedClock, StreamJob
 
+SECRETS_BEGIN = "HELIOGRAPH_SECRET_"
+"""How the variables begin that hold the secrets of mapping files."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planned:
@@ -65,7 +68,7 @@ class Tools:
 
     def secret(self, name: str) -> str:
         """Raises `ValueError` that names the missing variable."""
-        variable = f"HELIOGRAPH_SECRET_{name.upper().replace('-', '_')}"
+        variable = f"{SECRETS_BEGIN}{name.upper().replace('-', '_')}"
         if not self.environment.get(variable):
             raise ValueError(f"auth.secret is {name!r}, but {variable} is not set")
         return self.environment[variable]
@@ -216,13 +219,12 @@ def _plan_file(path: Path, kind: str, tools: Tools) -> list[Planned]:
 
 
 def _plan_mapping(mapping: MappingFile, tools: Tools) -> Planned:
-    if mapping.kind != "http-json":
-        return plan_polled(Table(mapping), tools)
     secret = tools.secret(mapping.auth.secret) if mapping.auth else ""
     attach: Attach | None = None
     if mapping.auth and mapping.auth.kind == "oauth2":
         attach = ClientCredentials(tools.client, mapping.auth, secret)
-    return plan_polled(HttpJson(mapping, secret), tools, attach)
+    source = HttpJson(mapping, secret) if mapping.kind == "http-json" else Table(mapping, secret)
+    return plan_polled(source, tools, attach)
 
 
 SOURCES: Mapping[str, Callable[[Tools, datetime], list[Planned]]] = {

@@ -34,6 +34,10 @@ class OutboxTakenError(RuntimeError):
     """Another process owns the folder."""
 
 
+class OutboxDamagedError(RuntimeError):
+    """The segment that is being written can't be read: the next start cuts off what is broken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """One event body on its way to a hub."""
@@ -132,10 +136,10 @@ class Outbox:
     def forget(self, position: Position) -> None:
         """All up to this position is sent."""
         self._sent = position
+        self._remove_before(position.segment)  # first: on a full disk it makes the room that the cursor needs
         draft = self._folder / "cursor.new"
         draft.write_text(f"{position.segment} {position.offset}\n")
         draft.replace(self._folder / "cursor")
-        self._remove_before(position.segment)
 
     def _read(self, at: Position, max_bytes: int) -> list[tuple[Position, Record]]:
         limit = self._sizes[at.segment]
@@ -146,7 +150,7 @@ class Outbox:
     def _skip(self, at: Position) -> None:
         """Gives up the rest of a segment that the disk has damaged."""
         if at.segment == self._end.segment:
-            raise OSError(f"{self._path(at.segment)} is damaged at byte {at.offset}")
+            raise OutboxDamagedError(f"{self._path(at.segment)} is damaged at byte {at.offset}")
         log.error("outbox damaged", segment=at.segment, offset=at.offset, lost=self._sizes[at.segment] - at.offset)
         self._sizes[at.segment] = at.offset
 
@@ -173,6 +177,8 @@ class Outbox:
         """The end of the last whole record; what a crash cut off behind it is removed."""
         if not self._sizes:
             return Position(self._sent.segment, 0) if self._sent.offset == 0 else self._begin_anew()
+        if self._sent.segment not in self._sizes:  # removed, and then the cursor could not be written
+            self._sent = Position(min(self._sizes), 0)
         last = max(self._sizes)
         if last == self._sent.segment and self._sizes[last] < self._sent.offset:
             return self._begin_anew()
@@ -194,7 +200,7 @@ class Outbox:
         return self._sent
 
     def _remove_before(self, segment: int) -> None:
-        for old in [one for one in self._sizes if one < segment]:
+        for old in [one for one in list(self._sizes) if one < segment]:
             self._path(old).unlink(missing_ok=True)
             del self._sizes[old]
 
@@ -203,8 +209,14 @@ class Outbox:
             segment, offset = (self._folder / "cursor").read_text().split()
             return Position(int(segment), int(offset))
         except FileNotFoundError:
-            first = min((int(path.stem) for path in self._folder.glob("*.log")), default=1)
-            return Position(first, 0)
+            return self._first()
+        except ValueError as error:
+            log.error("outbox cursor broken", error=str(error), folder=str(self._folder))
+            return self._first()  # what was sent is sent again
+
+    def _first(self) -> Position:
+        first = min((int(path.stem) for path in self._folder.glob("*.log")), default=1)
+        return Position(first, 0)
 
     def _path(self, segment: int) -> Path:
         return self._folder / f"{segment:020d}.log"
@@ -247,8 +259,8 @@ def _records(file: IO[bytes], at: Position, limit: int, max_bytes: int) -> Itera
     while offset + HEADER.size <= limit and size < max_bytes:
         length, crc, messages, hub_length, key_length = HEADER.unpack(file.read(HEADER.size))
         names, body = file.read(hub_length + key_length), file.read(length)
-        if len(body) < length or checksum(body) != crc:
-            return
+        if not length or len(body) < length or checksum(body) != crc:
+            return  # a crash may leave zeros, and the CRC-32 of nothing is 0
         record = Record(names[:hub_length].decode(), names[hub_length:].decode(), messages, body)
         offset += record.size
         size += record.size

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Header, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from heliograph import azure_time
 from heliograph.contracts import Note
@@ -28,6 +30,7 @@ from ingest.request_body import MAX_BODY_BYTES, read_body
 
 MAX_PLAIN_BYTES = 32 * 1024 * 1024
 IN_A_THREAD_BYTES = 128 * 1024
+MAX_NOTE_BYTES = 64 * 1024
 RETRY_AFTER_S = 5
 
 _key_header = APIKeyHeader(name="X-Api-Key", auto_error=False, description="a key whose hash the service knows")
@@ -81,7 +84,7 @@ class Pressure:
     """Of the outbox, 0 to 1."""
     draining: Callable[[], bool]
     most_requests: int = 64
-    """In progress at once."""
+    """In progress at once, from the door to the answer: a body on its way counts too."""
     most_fill: float = 0.8
 
 
@@ -118,10 +121,19 @@ class PushDesk:
             raise HTTPException(429, "readings wait for the hub; try again later", retry)
         return name
 
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Counts a request for as long as it lasts: to be entered at once after `allow`."""
+        self.in_progress += 1
+        try:
+            yield
+        finally:
+            self.in_progress -= 1
+
     async def once(self, caller: str, key: str | None, body: bytes, work: Callable[[], Awaitable[Replied]]) -> Replied:
         """The work's answer, or the one that the same key got before."""
         if key is None:
-            return await self._counted(work)
+            return await _kept(work)
         owned = f"{caller} {key}"
         try:
             before = self._idempotency.begin(owned, blake2b(body, digest_size=16).digest())
@@ -132,23 +144,12 @@ class PushDesk:
         if before is not None:
             return before
         try:
-            reply = await self._counted(work)
+            reply = await _kept(work)
         except BaseException:
             self._idempotency.forget(owned)
             raise
         self._idempotency.finish(owned, reply)
         return reply
-
-    async def _counted(self, work: Callable[[], Awaitable[Replied]]) -> Replied:
-        self.in_progress += 1
-        try:
-            return await work()
-        except Exception as error:
-            if not (isinstance(error, OSError) or is_transient(error)):
-                raise
-            raise HTTPException(503, f"nothing was kept: {error}", {"Retry-After": str(RETRY_AFTER_S)}) from error
-        finally:
-            self.in_progress -= 1
 
     async def take(self, body: bytes, content_type: str) -> Replied:
         """The readings of a plain body."""
@@ -174,6 +175,16 @@ class PushDesk:
         return Replied(202, NoteTaken(note_id=note_id).model_dump_json().encode())
 
 
+async def _kept(work: Callable[[], Awaitable[Replied]]) -> Replied:
+    """The work's answer. Raises 503 where the disk or the dead letters fail."""
+    try:
+        return await work()
+    except Exception as error:
+        if not (isinstance(error, OSError) or is_transient(error)):
+            raise
+        raise HTTPException(503, f"nothing was kept: {error}", {"Retry-After": str(RETRY_AFTER_S)}) from error
+
+
 def _answer(receipt: Receipt, places: list[int], bad: list[Refused]) -> Replied:
     """`intake` counts among the good ones: their places in the body are given back."""
     known_bad = {id(one) for one in bad}
@@ -191,8 +202,10 @@ def push_routes(desk: PushDesk) -> APIRouter:
         request: Request,
         key: Annotated[str | None, Depends(_key_header)],
         bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-    ) -> None:
+    ) -> AsyncIterator[None]:
         request.state.caller = await desk.allow(key, bearer.credentials if bearer else None)
+        with desk.admitted():
+            yield
 
     routes = APIRouter(prefix="/v1", tags=["push"], dependencies=[Depends(let_in)])
 
@@ -221,12 +234,21 @@ def push_routes(desk: PushDesk) -> APIRouter:
             raise HTTPException(error.status, str(error)) from None
         return _response(reply)
 
-    @routes.post("/notes", status_code=202, summary="Write a note", responses=_NOTE_RESPONSES, response_model=NoteTaken)
-    async def push_note(note: PushedNote, request: Request, idempotency_key: _IdempotencyKey = None) -> Response:
+    @routes.post(
+        "/notes",
+        status_code=202,
+        summary="Write a note",
+        responses=_NOTE_RESPONSES,
+        response_model=NoteTaken,
+        openapi_extra={"requestBody": _NOTE_BODY},
+    )
+    async def push_note(request: Request, idempotency_key: _IdempotencyKey = None) -> Response:
         """An operator's log entry for a plant; it appears on the plant's page.
 
         Repeated with the same `at`, or with the same `Idempotency-Key`, it is the same note; else it is another one.
         """
+        _check_json(request)
+        note = _note(await read_body(request, MAX_NOTE_BYTES))
         said = note.model_dump_json().encode()
         key, caller = idempotency_key, request.state.caller
         return _response(await desk.once(caller, key, said, lambda: desk.take_note(note, key)))
@@ -238,6 +260,24 @@ _IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", min_length=1, max_length=128, description="the same for a repeated request"),
 ]
+
+
+def _check_json(request: Request) -> None:
+    """A page in a browser can send anything but this to another origin without asking."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json":
+        raise HTTPException(415, f"content-type is {media_type!r}, known is application/json")
+
+
+def _note(body: bytes) -> PushedNote:
+    """Raises 400 or 422."""
+    try:
+        return PushedNote.model_validate_json(body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
+        if faults[0]["type"] == "json_invalid":
+            raise HTTPException(400, f"the body is no JSON: {faults[0]['msg']}") from None
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
 
 
 def _media_type(request: Request) -> str:
@@ -254,6 +294,7 @@ def _response(reply: Replied) -> Response:
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: {"model": Problem, "description": "no known key or token"},
+    408: {"model": Problem, "description": "the body did not come in time"},
     409: {
         "model": Problem,
         "description": "the idempotency key came with another body, or its first request is in progress",
@@ -274,7 +315,14 @@ _NOTE_RESPONSES: dict[int | str, dict[str, Any]] = {
     202: {"description": "taken"},
     400: {"model": Problem, "description": "no JSON"},
     404: {"model": Problem, "description": "no such plant"},
+    413: {"model": Problem, "description": f"over {MAX_NOTE_BYTES} bytes"},
+    415: {"model": Problem, "description": "another content type"},
+    422: {"description": "no such note"},
     **_PROBLEMS,
+}
+_NOTE_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/PushedNote"}}},
 }
 _REQUEST_BODY: dict[str, Any] = {
     "required": True,
@@ -305,5 +353,7 @@ _REQUEST_BODY: dict[str, Any] = {
 
 def add_schemas(document: dict[str, Any]) -> dict[str, Any]:
     """Puts what FastAPI can't see by itself into the OpenAPI document."""
-    document.setdefault("components", {}).setdefault("schemas", {})["PushedReading"] = reading_schema()
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas["PushedReading"] = reading_schema()
+    schemas["PushedNote"] = PushedNote.model_json_schema(ref_template="#/components/schemas/{model}")
     return document

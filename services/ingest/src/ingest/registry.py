@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
+from azure.core.exceptions import AzureError
 
 from heliograph.blobs import BlobFolder
 from heliograph.runtime import Service
@@ -18,6 +19,7 @@ from ingest.site_file import SiteFileError, parse_sites
 from ingest.sources.declaration import AnswerError, Request
 
 NAME = "operator"
+FILE, PUBLICATION = "site registry", "site registry publication"
 
 
 class Registry:
@@ -49,23 +51,34 @@ class Registry:
             return False
         try:
             fetched = await self._fetcher.fetch(Request(self._url))
-            if fetched.body == self._body:
-                return False
-            sites = parse_sites(fetched.body)
-        except (SiteFileError, AnswerError, httpx.HTTPError, OSError, TimeoutError) as error:
-            self._alarms.set("site registry", f"{type(error).__name__}: {error}")
+            sites = None if fetched.body == self._body else parse_sites(fetched.body)
+        except (SiteFileError, AnswerError, AzureError, httpx.HTTPError, OSError, TimeoutError) as error:
+            self._alarms.set(FILE, f"{type(error).__name__}: {error}")
+            return False
+        self._alarms.set(FILE, None)
+        if sites is None:
             return False
         self._body = fetched.body
         self._own = {site.plant_id: site for site in sites}
-        self._alarms.set("site registry", None)
         log.info("site registry read", plants=len(sites))
         return True
 
     async def follow(self, service: Service[IngestSettings], folder: BlobFolder) -> None:
-        """Reads the file again and again, and publishes it for the other services when it changed."""
+        """Reads the file again and again, and publishes it for the other services when it changed, until it is."""
+        changed = False
         while not await service.pause(service.settings.sites_reload_s):
-            if await self.reload():
-                await self.publish(folder)
+            changed = await self.reload() or changed
+            if changed:
+                changed = not await self._try_publish(folder)
+
+    async def _try_publish(self, folder: BlobFolder) -> bool:
+        try:
+            await self.publish(folder)
+        except (AzureError, OSError, TimeoutError) as error:
+            self._alarms.set(PUBLICATION, f"{type(error).__name__}: {error}")
+            return False
+        self._alarms.set(PUBLICATION, None)
+        return True
 
     async def publish(self, folder: BlobFolder) -> None:
         """For the analyzer and the dashboard."""

@@ -15,7 +15,7 @@ from ingest import metrics
 from ingest.alarms import Alarms
 from ingest.letters import letters_of
 from ingest.observations import Refused
-from ingest.outbox import Outbox, Record
+from ingest.outbox import Outbox, Position, Record
 from ingest.packing import is_gzipped
 from ingest.traces import Traces
 
@@ -25,6 +25,7 @@ PARALLEL_SENDS = 8
 IDLE_S = 1.0
 PAUSE_S = 2.0
 SLOW, SLOW_S = "hub", 20.0
+DISK = "outbox disk"
 
 
 class Sender(Protocol):
@@ -51,6 +52,7 @@ class Sending:
         self._letters = letters
         self._alarms = alarms
         self._slots = asyncio.Semaphore(PARALLEL_SENDS)
+        self._unsaved: Position | None = None
         metrics.OUTBOX_BYTES.set_function(lambda: outbox.waiting_bytes)
         metrics.OUTBOX_FILL.set_function(lambda: outbox.fill)
 
@@ -58,27 +60,45 @@ class Sending:
         """Sends until `finished` is set and the outbox is empty."""
         while not (finished.is_set() and self._outbox.is_empty):
             appended.clear()
-            if not await self.send_window():
+            if not await self._try_window():
                 await _wait(appended, IDLE_S)
             self._report()
+
+    async def _try_window(self) -> bool:
+        """Whether to go on at once. A failing disk is an alarm and a pause: what is in the hub is not sent again
+        by this process, and segments that are sent make room on a full disk.
+        """
+        try:
+            sent = await self.send_window()
+        except OSError as error:
+            self._alarms.set(DISK, f"{type(error).__name__}: {error}")
+            await asyncio.sleep(PAUSE_S)
+            return True
+        self._alarms.set(DISK, None)
+        return sent > 0
 
     async def send_window(self) -> int:
         """Sends the oldest records, and forgets them once all are in the hub. Returns how many there were."""
         window = await asyncio.to_thread(self._outbox.peek, WINDOW_BYTES)
-        if not window:
-            return 0
+        if window:
+            await self._send_all([record for _, record in window])
+            self._unsaved = window[-1][0]
+        if self._unsaved:
+            await asyncio.to_thread(self._outbox.forget, self._unsaved)
+            self._unsaved = None
+        return len(window)
+
+    async def _send_all(self, records: Sequence[Record]) -> None:
         groups: dict[tuple[str, str], list[Record]] = {}
-        for _, record in window:
+        for record in records:
             groups.setdefault((record.hub, record.key), []).append(record)
         async with asyncio.TaskGroup() as tasks:
             watching = tasks.create_task(self._watch())
             async with asyncio.TaskGroup() as sends:
-                for (hub, key), records in groups.items():
-                    sends.create_task(self._send(hub, key, records))
+                for (hub, key), group in groups.items():
+                    sends.create_task(self._send(hub, key, group))
             watching.cancel()
         self._alarms.set(SLOW, None)
-        await asyncio.to_thread(self._outbox.forget, window[-1][0])
-        return len(window)
 
     async def _watch(self) -> None:
         """The hub's client tries again by itself for as long as it takes; here the outage becomes an alarm."""

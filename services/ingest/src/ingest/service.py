@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from ingest.alarms import Alarms
 from ingest.authority import Authority, EntraTokens, KeyRing
 from ingest.fetching import Fetcher
 from ingest.intake import Intake, Lane
-from ingest.jobs import Planned, Tools, plan_jobs, utc_now
+from ingest.jobs import SECRETS_BEGIN, Planned, Tools, plan_jobs, utc_now
 from ingest.letters import SERVICE
 from ingest.outbox import Outbox, OutboxTakenError, claim_outbox
 from ingest.packer import Packer
@@ -39,6 +40,7 @@ from ingest.schedule.clock import Clock
 from ingest.schedule.timer import Timer
 from ingest.sending import Sending
 from ingest.settings import IngestSettings
+from ingest.sources.declaration import AnswerError
 from ingest.validation import Validator
 
 LAST_SENDS = 0.6
@@ -50,7 +52,7 @@ async def serve(service: Service[IngestSettings]) -> None:
     settings = service.settings
     async with AsyncExitStack() as stack:
         blobs = await stack.enter_async_context(open_blobs(settings))
-        client = await stack.enter_async_context(httpx.AsyncClient(follow_redirects=True, timeout=30))
+        client = await stack.enter_async_context(open_client(os.environ))
         senders = {
             hub: await stack.enter_async_context(open_sender(settings, hub))
             for hub in (topology.READINGS_HUB, topology.INSIGHTS_HUB)
@@ -60,7 +62,7 @@ async def serve(service: Service[IngestSettings]) -> None:
         packer = Packer(outbox, linger_s=settings.linger_ms / 1000, compress=settings.compress)
         keeping = hasty(f"blobs-{topology.DEAD_LETTERS}")  # who pushes readings waits for it
         letters = DeadLetters(BlobFolder(blobs, topology.DEAD_LETTERS, guard=keeping), SERVICE)
-        fetcher = Fetcher(client, lambda container: BlobFolder(blobs, container))
+        fetcher = Fetcher(client, folders_of(blobs))
         registry = Registry(settings.sites_url, fetcher, alarms)
         await registry.reload()
         intake = Intake(registry.get, packer, letters, Validator(max_skew_s=settings.max_skew_s))
@@ -76,6 +78,33 @@ async def serve(service: Service[IngestSettings]) -> None:
         service.readiness.add("schedules", schedules.probe)
         work = [registry.follow(service, sites), *(timer.run(service.stopping) for timer in timers)]
         await _flow(service, work, packer, Sending(outbox, senders, letters, alarms, packer.traces), outbox)
+
+
+def open_client(environment: Mapping[str, str]) -> httpx.AsyncClient:
+    """Follows redirects, but never takes a mapping file's secret to another host: the library itself keeps back
+    nothing but `Authorization`.
+    """
+    secrets = [value for name, value in environment.items() if name.startswith(SECRETS_BEGIN) and value]
+
+    async def check(response: httpx.Response) -> None:
+        request = response.request
+        if not response.has_redirect_location or not any(_holds(request, secret) for secret in secrets):
+            return
+        there = request.url.join(response.headers["location"])
+        if there.host != request.url.host or (request.url.scheme, there.scheme) == ("https", "http"):
+            here = f"{request.url.scheme}://{request.url.host}"
+            raise AnswerError(f"{here} redirects to {there.scheme}://{there.host}, where the secret must not go")
+
+    return httpx.AsyncClient(follow_redirects=True, timeout=30, event_hooks={"response": [check]})
+
+
+def _holds(request: httpx.Request, secret: str) -> bool:
+    return secret in request.url.params.values() or any(secret in value for value in request.headers.values())
+
+
+def folders_of(blobs: BlobServiceClient) -> Callable[[str], BlobFolder]:
+    """The folder of a container, always the same: its circuit breaker remembers what failed."""
+    return cache(lambda container: BlobFolder(blobs, container))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,20 +62,13 @@ class HttpJson:
         paging = self._mapping.paging
         if paging and paging.kind == "page":
             return [self._page(url, paging.first)]
-        return [self._with_auth(url, {})]
+        return [with_auth(self._mapping, self._secret, url)]
 
     def _page(self, url: str, page: int) -> Request:
         paging = self._mapping.paging
         parameter = paging.parameter if paging else "page"
-        return self._with_auth(_with_query(url, {parameter: str(page)}), {"page": str(page), "base": url})
-
-    def _with_auth(self, url: str, context: Mapping[str, str]) -> Request:
-        auth = self._mapping.auth
-        if auth is None or auth.kind == "oauth2":
-            return Request(url, context=context)
-        if auth.kind == "query":
-            return Request(_with_query(url, {auth.name: self._secret}), context=context)
-        return Request(url, headers={auth.name: auth.prefix + self._secret}, context=context)
+        context = {"page": str(page), "base": url}
+        return with_auth(self._mapping, self._secret, _with_query(url, {parameter: str(page)}), context)
 
     def parse(self, body: bytes, request: Request) -> Answer:
         """The rows that `records` finds, and the next page."""
@@ -101,7 +94,17 @@ class HttpJson:
         url = urljoin(request.url, link)
         if urlsplit(url)[:2] != urlsplit(self._mapping.url)[:2]:
             raise AnswerError(f"{self._mapping.name}: the next page is on another host, where the secret must not go")
-        return (self._with_auth(url, {}),)
+        return (with_auth(self._mapping, self._secret, url),)
+
+
+def with_auth(mapping: MappingFile, secret: str, url: str, context: Mapping[str, str] | None = None) -> Request:
+    """A call with the secret in its header or query; a token of OAuth is added when it is made."""
+    auth, context = mapping.auth, context or {}
+    if auth is None or auth.kind == "oauth2":
+        return Request(url, context=context)
+    if auth.kind == "query":
+        return Request(_with_query(url, {auth.name: secret}), context=context)
+    return Request(url, headers={auth.name: auth.prefix + secret}, context=context)
 
 
 def _with_query(url: str, more: Mapping[str, str]) -> str:

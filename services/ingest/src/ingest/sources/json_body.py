@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -34,7 +35,9 @@ def number(value: object) -> float | None:
     """
     if value is None or value in ("", "-", "null", "NaN"):
         return None
-    result = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else math.nan
+    result = (
+        float(value) if isinstance(value, int | float | str | Decimal) and not isinstance(value, bool) else math.nan
+    )
     if not math.isfinite(result):
         raise ValueError(f"{value!r} is no finite number")
     return result

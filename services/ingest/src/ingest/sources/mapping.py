@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import jmespath  # type: ignore[import-untyped]
 import msgspec
@@ -46,6 +47,8 @@ LINEAR: dict[str, tuple[float, float]] = {
     "m/s": (1, 0), "km/h": (1 / 3.6, 0), "mph": (0.44704, 0), "kn": (0.514444, 0),
 }  # fmt: skip
 """Factor and offset to the unit of the field."""
+SCHEMES = ("http", "https", "file", "blob")
+TIMES = ("{since}", "{now}", "{since_s}", "{now_s}")
 VALUE_FIELDS = ("generation_kw", "poa_w_m2", "ghi_w_m2", "module_c", "ambient_c", "wind_m_s")
 
 
@@ -151,6 +154,10 @@ class RowReader:
                 f"{mapping.name}: fields must be observed_at, plant_id (or a plant_id for all) and some of "
                 f"{', '.join(VALUE_FIELDS)}; unknown are {sorted(unknown)}"
             )
+        if not set(fields) & set(VALUE_FIELDS):
+            raise MappingError(f"{mapping.name}: fields has no value: give some of {', '.join(VALUE_FIELDS)}")
+        self.paths = [field.path for field in fields.values()]
+        """Where the fields are: in a table the names of columns."""
         self._get = {name: self._getter(name, field) for name, field in fields.items()}
         self._units = {name: self._unit(name, field.unit) for name, field in fields.items() if name in VALUE_FIELDS}
 
@@ -233,4 +240,20 @@ def parse_mapping(data: bytes) -> MappingFile:
         raise MappingError("auth: oauth2 needs token_url and client_id")
     if mapping.paging and mapping.paging.kind == "next" and not mapping.paging.path:
         raise MappingError("paging: next needs a path, that of the next page's address")
+    _check_url(mapping)
     return mapping
+
+
+def _check_url(mapping: MappingFile) -> None:
+    scheme = urlsplit(mapping.url).scheme
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{one}://" for one in SCHEMES)
+        raise MappingError(f"url: {mapping.url!r} must begin with one of {known}")
+    if mapping.auth and scheme not in ("http", "https"):
+        raise MappingError(f"auth: {scheme}:// takes none")
+    if mapping.kind == "http-json":
+        return
+    if mapping.paging:
+        raise MappingError(f"paging: a file of kind {mapping.kind} has no pages")
+    if times := [one for one in TIMES if one in mapping.url]:
+        raise MappingError(f"url: a file of kind {mapping.kind} is read as a whole: leave out {', '.join(times)}")
