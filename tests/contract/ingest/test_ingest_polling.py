@@ -196,6 +196,44 @@ async def test_a_plant_that_the_provider_refuses_keeps_no_other_from_its_data(az
     assert {plant: found.count(plant) for plant in plants} == {"p1": 0, "p2": 9, "p3": 9, "p4": 9, "p5": 9}
 
 
+async def test_a_plant_that_the_provider_refuses_uses_up_no_quota(azurite: str, tmp_path: Path):
+    """With one site of ten refused, the day's quota lasts for all of the day, as it does for ten."""
+
+    def power(asked: Asked) -> Said:
+        return Said(b"", 403) if "/site/0/" in asked.path else Said({"power": {"unit": "W", "values": []}})
+
+    plants = {f"p{number}": str(number) for number in range(10)}
+    sites = {plant: site(plant) for plant in plants}
+    async with provider(power) as known:
+        source = SolarEdge("k", plants, sites.get, known.url)
+        async with poller(azurite, tmp_path, source, list(sites.values())) as one:
+            for step in range(96):
+                await one.run(NOW + timedelta(minutes=15 * step))
+                if step == 48:
+                    by_noon = len(known.asked)
+    assert by_noon <= 160
+    assert len(known.asked) <= 300
+
+
+async def test_a_row_of_the_future_hides_no_row_of_others(azurite: str, tmp_path: Path):
+    """One logger with a wrong clock does not move the cursor past what the provider publishes late."""
+
+    def late(asked: Asked) -> Said:
+        since, now = int(asked.query["since"]), int(asked.query["now"])
+        rows = [{"plant": "p", "t": t, "p": 5} for t in range(since // 300 * 300 + 300, now - 899, 300)]
+        return Said([*rows, {"plant": "q", "t": now + 2700, "p": 5}])
+
+    async with provider(late) as known:
+        source = mapping(known.url, lag_s=900)
+        async with poller(azurite, tmp_path, source, [site("p"), site("q")]) as one:
+            for step in range(12):
+                await one.run(NOW + timedelta(minutes=5 * step))
+            times = sorted({row["observed_at"] for row in one.readings() if row["plant_id"] == "p"})
+    seconds = [datetime.fromisoformat(at).timestamp() for at in times]
+    assert {later - earlier for earlier, later in pairwise(seconds)} == {300}
+    assert seconds[-1] >= (NOW + timedelta(minutes=35)).timestamp()
+
+
 async def test_oauth2_tokens_are_asked_for_once_and_again_when_they_are_refused(azurite: str, tmp_path: Path):
     """The secret goes to the token server alone; a token serves until it ends or the provider takes it back."""
     valid = {"token-1"}

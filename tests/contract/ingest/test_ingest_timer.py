@@ -31,6 +31,7 @@ class Diary:
         self.name = name
         self.runs: list[tuple[str, Run]] = []
         self.failing = False
+        self.result = "ok"
 
     def of(self, replica: str) -> _Copy:
         return _Copy(self, replica)
@@ -48,7 +49,7 @@ class _Copy:
         self._diary.runs.append((self._replica, run))
         if self._diary.failing:
             raise RuntimeError("told to fail")
-        return Outcome(run.due, run.state)
+        return Outcome(run.due, run.state, self._diary.result)
 
 
 def timer(client: BlobServiceClient, diary: Diary, replica: str, clock: Clock, text: str = "every 5m") -> Timer:
@@ -99,7 +100,8 @@ async def test_two_replicas_run_each_schedule_exactly_once(azurite: str):
 
 
 async def test_one_catch_up_is_marked_past_due_and_an_error_stops_nothing(azurite: str):
-    """After a pause of hours one run is past due; a failing job goes on being run, raises an alarm and clears it."""
+    """After a pause of hours one run is past due; a failing job goes on being run, raises an alarm and clears it,
+    though not because runs are left out."""
     diary = Diary(f"late-{uuid.uuid4().hex[:8]}")
     stop = asyncio.Event()
     async with BlobServiceClient.from_connection_string(azurite) as client:
@@ -114,10 +116,19 @@ async def test_one_catch_up_is_marked_past_due_and_an_error_stops_nothing(azurit
             await until(lambda: one.status.failures >= 3)
             assert list(one._alarms.standing) == [f"source {diary.name}"]
             assert "told to fail" in one.status.last_error
-            diary.failing = False
+            well, failed, seen = one.status.last_success, one.status.failures, len(diary.runs)
+            diary.failing, diary.result = False, "paced"
+            await until(lambda: len(diary.runs) >= seen + 3)
+            assert one.status.failures - failed <= 1, "a run that is left out is no failure, and none that went well"
+            assert one.status.last_success == well
+            assert "told to fail" in one._alarms.standing[f"source {diary.name}"]
+            diary.result = "ok"
             await until(lambda: one.status.failures == 0)
             assert one._alarms.standing == {}
+            diary.failing = True
+            await until(lambda: one.status.failures >= 3)
             stop.set()
+        assert one._alarms.standing == {}, "who owns it next tells whether it fails"
         assert (await blob.read()).runs == len(diary.runs)
     assert diary.runs[0][1].past_due
     assert diary.runs[0][1].due == START - timedelta(hours=3)

@@ -49,6 +49,17 @@ def test_a_slow_answer_does_not_set_the_clock_back() -> None:
     assert machine.true_s() - machine.clock.now_s() < 1
 
 
+def test_a_fast_monotonic_clock_is_no_faster_than_two_hours_make_it() -> None:
+    """A machine that counts 50 seconds in a million too many is under a second and a half ahead after a month."""
+    machine = Machine(wrong_s=0)
+    true_s = machine.true_s()
+    for _ in range(30 * 24 * 6):
+        true_s += 600
+        machine.up_s += 600 * (1 + 50e-6)
+        machine.clock.hear(formatdate(true_s, usegmt=True))
+    assert -1 <= machine.clock.now_s() - true_s < 0.5
+
+
 def test_what_is_no_date_is_passed_over() -> None:
     """A proxy's odd header stops nothing."""
     machine = Machine(wrong_s=7)

@@ -1,4 +1,6 @@
 import asyncio
+import time
+from email.utils import formatdate
 from types import SimpleNamespace
 
 import pytest
@@ -107,6 +109,21 @@ async def test_mistakes_do_not_open_the_breaker() -> None:
     assert await careful(Neighbour()) == "done"
 
 
+@pytest.mark.parametrize(
+    ("said", "asked_s"), [("inf", None), ("nan", None), ("1e300", 604_800), ("-1", 0), ("soon", None)]
+)
+def test_an_odd_retry_after_harms_nothing(said: str, asked_s: float | None) -> None:
+    """No wait is endless, negative or longer than a week, whatever the neighbour says."""
+    assert retry_after_s(http_error(503, {"retry-after": said})) == asked_s
+
+
+def test_retry_after_may_be_a_date() -> None:
+    """HTTP allows the time at which to come again; one that has passed asks for no wait."""
+    for away_s in (3600, -3600):
+        said = formatdate(time.time() + away_s, usegmt=True)
+        assert retry_after_s(http_error(503, {"retry-after": said})) == pytest.approx(max(away_s, 0), abs=5)
+
+
 def test_retry_after_is_read_in_both_forms() -> None:
     """Seconds, and Cosmos' milliseconds."""
     assert retry_after_s(http_error(429, {"retry-after": "3"})) == 3
@@ -116,8 +133,9 @@ def test_retry_after_is_read_in_both_forms() -> None:
 
 
 def test_what_counts_as_transient() -> None:
-    """429 and 5xx may pass; 403 will not. A group passes if all in it do."""
+    """429, Cosmos DB's 449 ("retry with") and 5xx may pass; 403 will not. A group passes if all in it do."""
     assert is_transient(http_error(429))
+    assert is_transient(http_error(449))
     assert is_transient(http_error(500))
     assert not is_transient(http_error(403))
     assert is_transient(ExceptionGroup("both", [http_error(503), TimeoutError()]))

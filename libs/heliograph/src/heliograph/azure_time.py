@@ -7,11 +7,14 @@ when a document was written) they compare with this and not with the machine's o
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+HOUR_S = 3600.0
 
 
 class AzureClock:
@@ -21,13 +24,21 @@ class AzureClock:
         self._wall, self._monotonic = wall, monotonic
         self._ahead_s: float | None = None
         """Azure's time less the monotonic clock's. A stamp has whole seconds, rounded down, and is a while on its way,
-        so that the greatest difference seen is the nearest to the truth."""
+        so that the greatest difference seen is the nearest to the truth; of the last hour or two, since the monotonic
+        clock may run fast."""
+        self._hour = (-math.inf, -math.inf, -math.inf)
+        """When it began, and the greatest differences of it and of the one before."""
 
     def hear(self, date: str) -> None:
         """Takes the `Date` of an answer that has just come; what is none is passed over."""
         with contextlib.suppress(ValueError):
-            ahead_s = parsedate_to_datetime(date).timestamp() - self._monotonic()
-            self._ahead_s = ahead_s if self._ahead_s is None else max(self._ahead_s, ahead_s)
+            now_s = self._monotonic()
+            ahead_s = parsedate_to_datetime(date).timestamp() - now_s
+            begun_s, greatest_s, before_s = self._hour
+            if now_s - begun_s > HOUR_S:
+                begun_s, greatest_s, before_s = now_s, -math.inf, greatest_s
+            self._hour = begun_s, max(greatest_s, ahead_s), before_s
+            self._ahead_s = max(self._hour[1:])
 
     def now_s(self) -> float:
         """Seconds since the epoch."""

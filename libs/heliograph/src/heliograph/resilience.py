@@ -3,13 +3,17 @@
     ConnectionError
      └── CircuitOpenError   the neighbour failed so often that it is left alone for a while
 
-Retried are time-outs, broken connections, 408, 429 and 5xx; everything else is raised at once.
+Retried are time-outs, broken connections, 408, 429, Cosmos DB's 449 and 5xx; everything else is raised at once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from azure.core.exceptions import AzureError, HttpResponseError
@@ -20,10 +24,12 @@ from purgatory.domain.model import OpenedState
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 T = TypeVar("T")
+MAX_ASKED_S = 7 * 86_400.0
+"""Nobody who means it asks for a longer wait."""
 
 ANSWER_S = 10.0
 """Who asks a service over HTTP has its answer by then, also where a neighbour is down."""
-RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+RETRYABLE_STATUS = frozenset({408, 429, 449, 500, 502, 503, 504})
 
 RETRIES = Counter("heliograph_retries_total", "Calls to a neighbour that were tried again", ["neighbour"])
 BREAKER_OPEN = Gauge("heliograph_breaker_open", "1 while the circuit to a neighbour is open", ["neighbour"])
@@ -68,11 +74,19 @@ def retry_after_s(error: BaseException | None) -> float | None:
     if not headers:
         return None
     for name, scale in (("x-ms-retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        try:
-            return float(headers[name]) / scale
-        except (KeyError, ValueError):
-            continue
+        with suppress(KeyError, ValueError):
+            asked_s = _seconds_of(headers[name]) / scale
+            if math.isfinite(asked_s):
+                return min(max(asked_s, 0.0), MAX_ASKED_S)
     return None
+
+
+def _seconds_of(text: str) -> float:
+    """Of a number, or from now to a date as HTTP writes it. Raises `ValueError`."""
+    try:
+        return float(text)
+    except ValueError:
+        return parsedate_to_datetime(text).timestamp() - time.time()
 
 
 class Guard:
@@ -94,6 +108,8 @@ class Guard:
         transient: Callable[[BaseException], bool] = is_transient,
     ) -> None:
         self.neighbour = neighbour
+        self._last = ""
+        """What the last call that failed raised."""
         self.timeout_s = timeout_s
         self._attempts = attempts
         self._backoff = wait_random_exponential(multiplier=base_wait_s, max=max_wait_s)
@@ -124,7 +140,11 @@ class Guard:
             async with breaker, asyncio.timeout(self.timeout_s):
                 return await call()
         except OpenedState as error:
-            raise CircuitOpenError(f"{self.neighbour} is left alone after repeated failures") from error
+            last = f"; the last was {self._last}" if self._last else ""
+            raise CircuitOpenError(f"{self.neighbour} is left alone after repeated failures{last}") from error
+        except Exception as error:
+            self._last = f"{type(error).__name__}: {error}"
+            raise
 
     def _wait(self, state: RetryCallState) -> float:
         asked = retry_after_s(state.outcome.exception()) if state.outcome else None

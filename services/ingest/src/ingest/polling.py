@@ -56,6 +56,11 @@ class _Progress:
     failure: Exception | None = None
     """Of a single call, while the provider answers others."""
     etags: dict[str, str] = field(default_factory=dict)
+    begun_s: float = field(default_factory=time.monotonic)
+
+    def now(self, run: Run) -> datetime:
+        """The run's clock, which goes on: quotas of a minute begin anew while a round lasts."""
+        return run.now + timedelta(seconds=time.monotonic() - self.begun_s)
 
 
 class PollJob:
@@ -111,15 +116,15 @@ class PollJob:
         found = Span(until, progress.newest, has_unreadable=progress.has_unreadable)
         cursor = next_cursor(declaration, begin, found, run.now)
         failing_since = state.pop(FAILING, run.now.isoformat())
+        again = until < run.now and cursor >= until and progress.failure is None
+        if not again:
+            gap = timedelta(seconds=even_gap_s(declaration, progress.cost))
+            state[NOT_BEFORE] = (run.due + gap).isoformat()
         if progress.failure is not None:
             state[FAILING] = failing_since
             if is_worth_waiting(declaration, datetime.fromisoformat(failing_since), run.now):
                 cursor = begin
             return self._failed(progress.failure, run, state, cursor)
-        again = until < run.now and cursor >= until
-        if not again:
-            gap = timedelta(seconds=even_gap_s(declaration, progress.cost))
-            state[NOT_BEFORE] = (run.due + gap).isoformat()
         return Outcome(cursor, state, again=again)
 
     def _failed(self, error: Exception, run: Run, state: dict[str, str], cursor: datetime | None) -> Outcome:
@@ -140,7 +145,7 @@ class PollJob:
             if not run.may_go_on():
                 return False
             batch = [progress.queue.popleft() for _ in range(min(parallel, len(progress.queue)))]
-            tasks = [self._call(request, run, book, progress.etags) for request in batch]
+            tasks = [self._call(request, run, book, progress) for request in batch]
             replies = await asyncio.gather(*tasks, return_exceptions=True)
             for reply in sorted(replies, key=lambda one: isinstance(one, BaseException)):
                 await self._take_in(reply, progress, run)
@@ -168,23 +173,23 @@ class PollJob:
             progress.queue.extend(reply.more)
             await self._submit(reply.parsed, run, progress)
 
-    async def _call(self, request: Request, run: Run, book: QuotaBook, etags: dict[str, str]) -> Answer | None:
+    async def _call(self, request: Request, run: Run, book: QuotaBook, progress: _Progress) -> Answer | None:
         """Fetches and parses; a retry counts as a call. None for a file that has not changed."""
-        await self._take(request.cost, run, book)
+        await self._take(request.cost, run, book, progress)
         key = ETAG + blake2b(request.url.encode(), digest_size=8).hexdigest()
         paid = True
 
         async def attempt() -> Answer | None:
             nonlocal paid
             if not paid:
-                book.take(request.cost, run.now)
+                book.take(request.cost, progress.now(run))
             paid = False
             fetched = await self._fetch(request)
             answer = None
             if not fetched.etag or run.state.get(key) != fetched.etag:
                 answer = await self._parse(fetched.body, request, run)
             if fetched.etag:
-                etags[key] = fetched.etag
+                progress.etags[key] = fetched.etag
             return answer
 
         return await self._guard(attempt)
@@ -199,17 +204,16 @@ class PollJob:
                 self._attach.forget()
             raise
 
-    async def _take(self, cost: int, run: Run, book: QuotaBook) -> None:
+    async def _take(self, cost: int, run: Run, book: QuotaBook, progress: _Progress) -> None:
         """Counts the call; a quota that is free again within a minute is waited for."""
-        now, begun_s = run.now, time.monotonic()
         while True:
+            now = progress.now(run)
             try:
                 return book.take(cost, now)
             except QuotaError as error:
                 if (error.free_at - now).total_seconds() > PATIENCE_S or not run.may_go_on():
                     raise
                 await asyncio.sleep(1)
-                now = run.now + timedelta(seconds=time.monotonic() - begun_s)
 
     async def _parse(self, body: bytes, request: Request, run: Run) -> Answer:
         try:
@@ -228,6 +232,6 @@ class PollJob:
             refused = parsed.refused if start == 0 else ()
             receipt = await self._intake.submit(self._lane, ordered[start : start + CHUNK], run.now, refused)
             progress.has_unreadable |= any(one.reason == "malformed" for one in receipt.refused)
-        if ordered:
-            newest = min(ordered[-1].observed_at, run.now)
-            progress.newest = max(newest, progress.newest or newest)
+        known = [one.observed_at for one in ordered if one.observed_at <= run.now]
+        if known:  # what is stamped in the future says nothing of what others have still to tell
+            progress.newest = max(known[-1], progress.newest or known[-1])

@@ -149,6 +149,7 @@ class Timer:
                     keeping.cancel()
         finally:
             metrics.OWNED.labels(self.job.name).set(0)
+            self._alarms.set(self._subject, None)  # whoever owns it next tells whether it fails
             await self._lease.release()
 
     async def _keep(self) -> None:
@@ -198,9 +199,9 @@ class Timer:
         result = "past-due" if due.past_due and outcome.result == "ok" else outcome.result
         metrics.RUNS.labels(self.job.name, result).inc()
         metrics.RUN_SECONDS.labels(self.job.name).observe(time.monotonic() - begun_s)
-        went_well = outcome.result in ("ok", "paced")
-        failures = self.status.failures + 1 if outcome.result == "error" else 0
-        self._alarms.set(f"source {self.job.name}", outcome.detail if failures >= ALARM_FAILURES else None)
+        failures, last_error = self._failures_after(outcome)
+        self._alarms.set(self._subject, last_error if failures >= ALARM_FAILURES else None)
+        went_well = outcome.result in ("ok", "paced") and not failures
         self.status = msgspec.structs.replace(
             self.status,
             schedule=self._planned_by,
@@ -209,7 +210,7 @@ class Timer:
             last_end=ended,
             last_success=ended if went_well else self.status.last_success,
             last_result=outcome.result,
-            last_error="" if went_well else outcome.detail,
+            last_error=last_error,
             past_due=due.past_due,
             next_due=next_due.at,
             runs=self.status.runs + 1,
@@ -220,6 +221,18 @@ class Timer:
         await self._blob.write(self.status)
         self._measure()
         return next_due
+
+    def _failures_after(self, outcome: Outcome) -> tuple[int, str]:
+        """Failures in a row, and the last of them. A run that is left out changes neither."""
+        if outcome.result == "paced":
+            return self.status.failures, self.status.last_error
+        if outcome.result == "error":
+            return self.status.failures + 1, outcome.detail
+        return 0, "" if outcome.result == "ok" else outcome.detail
+
+    @property
+    def _subject(self) -> str:
+        return f"source {self.job.name}"
 
     def _measure(self) -> None:
         """What an alert needs to tell a source that is late from one that is rarely due."""
