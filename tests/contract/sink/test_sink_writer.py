@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from azure.core.exceptions import HttpResponseError
+from msgspec.structs import replace
 
-from heliograph.contracts import Alert, AlertAction, Note, Photo, RegionWindow, alert_id
-from heliograph.dead_letters import parse_dead_letters
+from heliograph.contracts import Aggregate, Alert, AlertAction, Note, Photo, PlantWindow, RegionWindow, alert_id
+from heliograph.dead_letters import DeadLetter, parse_dead_letters
 from heliograph.rows import region_windows
-from heliograph.storage import ALERTS, CONTAINERS, LATEST, NOTES, PHOTOS, WINDOWS, cell_of
+from heliograph.storage import ALERTS, CONTAINERS, LATEST, NOTES, PHOTOS, WINDOWS, ContainerSpec, cell_of
 from heliograph.topology import DATABASE, INSIGHTS_HUB
+from heliograph.wire import insights_codec
 from local_azure.faults import Fault, FaultKind
+from sink.journal import Commit, journal
 from sink.latest import newest
+from sink.store import Operation
 
+CELLS = 32
 ONSET = datetime(2026, 6, 1, 3, tzinfo=UTC)
 
 
@@ -135,14 +142,69 @@ async def test_poison_goes_to_the_dead_letters(account) -> None:
     poison = alert(1, alert_id="x" * 1100)
     await sink.commit([poison, alert(1), Note(v=1, note_id="n1", plant_id="p1", author="k", text="t", at=ONSET)], 7, 9)
     assert [d["plant_id"] for d in await account.documents(ALERTS.name)] == ["p1"]
-    letters = [
-        letter
-        async for name in account.folder.names("sink/insights/0/")
-        for letter in parse_dead_letters((await account.folder.get(name)).data)
-    ]
-    [letter] = [one for one in letters if b"x" * 1100 in one.original]
+    [letter] = [one for one in await letters_of(account) if one.sequence == 7]
+    assert b"x" * 1100 in letter.original
     assert (letter.reason, letter.source, letter.partition, letter.sequence) == ("cosmos-refused", INSIGHTS_HUB, "0", 7)
     assert letter.detail.startswith("400")
+
+
+async def letters_of(account) -> list[DeadLetter]:
+    names = [name async for name in account.folder.names("sink/insights/0/")]
+    return [letter for name in names for letter in parse_dead_letters((await account.folder.get(name)).data)]
+
+
+def of_one_cell(make_plant, plants: int, windows: int) -> list[PlantWindow]:
+    """Windows of plants that share a cell, back to back."""
+    names = [name for name in (f"p{n}" for n in range(100 * plants)) if cell_of(name, CELLS) == "c0003"][:plants]
+    return [make_plant(name, 10 * n, 100.0 + n) for n in range(windows) for name in names]
+
+
+@pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
+async def test_a_batch_that_is_too_big_loses_nothing(account, make_plant, rng: random.Random) -> None:
+    """What Cosmos refuses as a whole, because it is over 2 MB together, is written in parts, and is no letter."""
+    sink = await account.replica()
+    weather = ("poa_w_m2", "ghi_w_m2", "module_c", "module_c_max", "ambient_c", "wind_m_s", "performance_ratio")
+    values = [rng.uniform(100, 900) for _ in range(3)]
+    power = Aggregate(count=3, sum=sum(values), min=min(values), max=max(values), mean=sum(values) / 3,
+                      first=values[0], last=values[-1])  # fmt: skip
+    windows = [
+        replace(window, generation_kw=power, **{name: rng.uniform(100, 900) for name in weather})
+        for window in of_one_cell(make_plant, 100, 80)
+    ]
+    before = len(await letters_of(account))
+    await sink.commit(windows, 40, 49)
+    assert sorted(await account.windows(), key=_place) == sorted(windows, key=_place)
+    assert len(await letters_of(account)) == before
+    assert {span.pk for span in sink.marks.due(1e12)} == {"c0003"}
+
+
+def _place(window: PlantWindow) -> tuple[str, datetime]:
+    return window.plant_id, window.window_start
+
+
+async def test_refused_windows_can_be_sent_again(account, make_plant, monkeypatch) -> None:
+    """A document that Cosmos refuses is found among the others; its letters hold the windows as the hub carries them,
+    within the size of an event, and come to the same document."""
+    sink = await account.replica()
+    write = sink.store.batch
+
+    async def batch(spec: ContainerSpec, pk: str, operations: Sequence[Operation]) -> object:
+        if any(operation[1][0].get("window") == "60s" for operation in operations):
+            raise HttpResponseError("too large", SimpleNamespace(status_code=413, reason="too large"))
+        return await write(spec, pk, operations)
+
+    monkeypatch.setattr(sink.store, "batch", batch)
+    monkeypatch.setattr("sink.writer.MAX_WINDOWS_IN_LETTER", 10)
+    good, commit = of_one_cell(make_plant, 4, 5), Commit("0", 60, 69, 1)
+    bad = [replace(window, window="60s") for window in good]
+    await sink.writer.commit([*good[:10], *bad, *good[10:]], commit)
+    assert sorted(await account.windows(), key=_place) == sorted(good, key=_place)
+    letters = [letter for letter in await letters_of(account) if letter.sequence == 60]
+    assert [(letter.index, letter.detail) for letter in letters] == [(0, "413: too large"), (1, "413: too large")]
+    decoded = [insights_codec.decode(letter.original) for letter in letters]
+    assert not any(one.rejected for one in decoded)
+    again = [window for one in decoded for window in one.messages]
+    assert journal(again, commit, CELLS).documents == journal(bad, commit, CELLS).documents
 
 
 async def test_429_is_waited_out(account, make_plant) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from heliograph.rollups import day_totals, plant_hours, plant_points, region_points, region_totals
 from heliograph.rows import epoch_s
-from heliograph.storage import HOUR_S
+from heliograph.storage import HOUR_S, floor_to
 from sink.journal import Span
 from sink.rollup import plant_rollups, region_rollups
 
@@ -27,6 +27,56 @@ def test_sparse_readings_stand_until_the_next(plant_window) -> None:
     """A plant that reports each five minutes has the energy of its power, not of its ten-second windows."""
     [hour] = plant_hours([plant_window(after_s=300 * n, values=(600.0,)) for n in range(12)])
     assert hour.energy_kwh == pytest.approx(600.0)
+
+
+@pytest.mark.parametrize("every_s", [10, 15, 60, 300, 600, 900, 1200, 1800, 2400, 3600])
+@pytest.mark.parametrize("late", [0.0, 0.3, 0.5, 0.97])
+def test_hours_of_constant_power_are_its_energy_however_often_it_is_told(plant_window, every_s, late) -> None:
+    """A source's interval, and the minute at which it reports, leave no hole in any hour."""
+    told = range(int(every_s * late), 4 * HOUR_S, every_s)
+    hours = plant_hours([plant_window(after_s=floor_to(s, 10), values=(100.0,)) for s in told])
+    assert [(hour.energy_kwh, hour.observed_s) for hour in hours] == [(pytest.approx(100.0), 3600.0)] * 4
+
+
+def test_a_source_that_is_not_punctual_leaves_no_holes(plant_window, rng: random.Random) -> None:
+    """Readings that come up to a tenth of the interval early or late still cover their hours."""
+    told = [300 * n + 150 + rng.randrange(-30, 31) for n in range(48)]
+    hours = plant_hours([plant_window(after_s=floor_to(s, 10), values=(100.0,)) for s in told])
+    assert [hour.observed_s for hour in hours] == [3600.0] * 4
+
+
+def test_time_before_the_first_and_after_the_last_reading_is_not_made_up(plant_window) -> None:
+    """A plant that begins, or stops, in the middle of an hour has the energy of the time that it was heard."""
+    [hour] = plant_hours([plant_window(after_s=10 * n, values=(600.0,)) for n in range(90, 270)])
+    assert hour.observed_s == 1800
+    [hour] = plant_hours([plant_window(after_s=300 * n, values=(600.0,)) for n in range(4, 8)])
+    assert hour.observed_s == 1200
+
+
+def test_a_lone_window_stands_for_the_hour_unless_it_holds_several_readings(plant_window) -> None:
+    """Several readings within ten seconds are not those of a source that reports each hour."""
+    [hour] = plant_hours([plant_window(after_s=1200, values=(600.0,))])
+    assert hour.observed_s == 3600
+    [hour] = plant_hours([plant_window(after_s=1200, values=(600.0, 600.0))])
+    assert hour.observed_s == 900
+
+
+@pytest.mark.parametrize("every_s", [300, 900, 1800, 3600])
+def test_an_hour_that_is_not_over_holds_no_energy_of_its_future(plant_window, every_s) -> None:
+    """However often a plant reports, the open hour grows evenly to what it holds in the end."""
+    start_s = epoch_s(plant_window().window_start)
+    for minute in range(5, 61, 5):
+        windows = [plant_window(after_s=s, values=(60.0,)) for s in range(0, 60 * minute, every_s)]
+        [hour] = plant_hours(windows, until_s=start_s + 60 * minute)
+        assert (hour.energy_kwh, hour.observed_s) == (pytest.approx(minute), 60 * minute)
+
+
+def test_weather_between_two_readings_of_power_takes_nothing_from_it(plant_window) -> None:
+    """Power that is told each half hour stands for it, though weather comes each quarter in windows of its own."""
+    power = [plant_window(after_s=1800 * n, values=(600.0,)) for n in range(2)]
+    weather = [plant_window(after_s=900 * n + 20, values=(), readings=1, poa_w_m2=500.0) for n in range(4)]
+    [hour] = plant_hours([*power, *weather])
+    assert (hour.energy_kwh, hour.windows) == (600.0, 6)
 
 
 def test_a_gap_is_a_gap(plant_window) -> None:
@@ -77,6 +127,27 @@ def test_other_hours_stay(plant_window) -> None:
     assert day["energy_kwh"] == 900.0
 
 
+def test_capacity_and_region_are_those_of_the_last_hour_in_any_order(plant_window, rng: random.Random) -> None:
+    """An early hour that is folded again leaves the day what a later hour said of the plant, as does any order of
+    windows within the hour."""
+    later = Span(HOUR.pk, HOUR.of, HOUR.start_s + HOUR_S)
+    early = [plant_window(after_s=10 * n, capacity_kw=500.0 + n) for n in range(10)]
+    late = [plant_window(after_s=HOUR_S, capacity_kw=1500.0, region="KR-47")]
+    folds = [(HOUR, rng.sample(early, len(early))), (later, late), (HOUR, early)]
+
+    def rolled_up(folds) -> dict[str, dict]:
+        stored: dict[str, dict] = {}
+        for span, windows in folds:
+            stored |= {d["id"]: d for d in plant_rollups(span, windows, stored)}
+        return stored
+
+    in_order = rolled_up(folds[:2])
+    assert {(d["region"], d.get("capacity_kw", 1500.0)) for d in in_order.values()} == {("KR-47", 1500.0)}
+    assert rolled_up(folds) == rolled_up(folds[1:]) == in_order
+    [only] = {d["capacity_kw"] for d in rolled_up(folds[:1]).values() if d["kind"] == "plant-day"}
+    assert only == 509.0
+
+
 def test_region_partials_are_summed_and_then_averaged(region_window) -> None:
     """The total of a region is the sum over partitions; its point is the mean of the totals."""
     partials = [region_window(partition=p, after_s=10 * n, generation_kw=100.0) for p in "012" for n in range(30)]
@@ -104,3 +175,15 @@ def test_region_rollup_replaces_its_five_minutes_only(region_window) -> None:
     [after] = region_rollups(following, [region_window(after_s=300, generation_kw=50.0)], stored)
     [corrected] = region_rollups(span, [region_window(generation_kw=70.0)], {after["id"]: after})
     assert [point[2] for point in corrected["points"]] == [70.0, 50.0]
+
+
+def test_a_region_point_that_was_taken_back_goes(region_window) -> None:
+    """Five minutes in which no plant counts any more lose their point; where there was none, nothing is written."""
+    empty = {"plants": 0, "capacity_kw": 0.0, "generation_kw": 0.0, "expected_kw": None, "utilisation_pct": None}
+    span, following = (Span("2026-06-01", "regions", HOUR.start_s + after_s) for after_s in (0, 300))
+    [first] = region_rollups(span, [region_window(generation_kw=100.0)], {})
+    [both] = region_rollups(following, [region_window(after_s=300, generation_kw=50.0)], {first["id"]: first})
+    [after] = region_rollups(span, [region_window(revision=1, **empty)], {both["id"]: both})
+    assert [point[2] for point in after["points"]] == [50.0]
+    assert region_rollups(span, [region_window(revision=1, **empty)], {after["id"]: after}) == []
+    assert region_rollups(span, [region_window(**empty)], {}) == []

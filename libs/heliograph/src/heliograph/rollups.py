@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from math import fsum
+from math import fsum, inf
+from statistics import median_low
 from typing import Final, TypeVar
 
 import msgspec
@@ -19,9 +20,11 @@ from heliograph.contracts import PlantState, PlantWindow, RegionWindow
 from heliograph.rows import epoch_s
 from heliograph.storage import CURVE_S, DAY_S, HOUR_S, floor_to
 
-MAX_HOLD_S: Final = 900
-"""A plant's mean power counts as its power until its next window, at most this long: sources report every 15 minutes
-or more often, and a longer gap is a gap."""
+HOLD_S: Final = 900
+"""A plant's mean power counts as its power until its next window, this long also where the plant reports more often: a
+longer gap is a gap."""
+INTERVALS: Final = 1.5
+"""So many of its own intervals a plant's power stands for, as in the totals of regions."""
 
 _WORST: Final[tuple[PlantState, ...]] = ("fault", "warning", "ok", "night", "no-data")
 
@@ -94,16 +97,19 @@ def _point(index: int, windows: Sequence[PlantWindow]) -> Point:
     )
 
 
-def plant_hours(windows: Iterable[PlantWindow]) -> list[Hour]:
-    """The hours of one plant's windows of one day, in order."""
+def plant_hours(windows: Iterable[PlantWindow], *, until_s: float = inf) -> list[Hour]:
+    """The hours of one plant's windows of one day, in order. Of an hour that is not over, give the present, in seconds
+    since the epoch: no window stands for what comes after it."""
     hours: dict[int, list[PlantWindow]] = defaultdict(list)
     for window in _finest(windows):
         hours[floor_to(epoch_s(window.window_start), HOUR_S)].append(window)
-    return [_hour(start, group) for start, group in sorted(hours.items())]
+    return [_hour(start, group, until_s) for start, group in sorted(hours.items())]
 
 
-def _hour(start_s: int, windows: Sequence[PlantWindow]) -> Hour:
-    held = [(w, hold) for w, hold in zip(windows, _holds_s(windows, start_s + HOUR_S), strict=True) if w.generation_kw]
+def _hour(start_s: int, windows: Sequence[PlantWindow], until_s: float) -> Hour:
+    told = [w for w in windows if w.generation_kw]
+    end_s = min(start_s + HOUR_S, max(until_s, epoch_s(windows[-1].window_end)))
+    held = list(zip(told, _holds_s(told, start_s, end_s), strict=True))
     compared = [(w, hold) for w, hold in held if w.expected_kw is not None]
     return Hour(
         hour=start_s % DAY_S // HOUR_S,
@@ -119,13 +125,30 @@ def _hour(start_s: int, windows: Sequence[PlantWindow]) -> Hour:
     )
 
 
-def _holds_s(windows: Sequence[PlantWindow], end_s: int) -> list[float]:
-    """How long each window's mean stands for the plant's power: until the next window; the last as long as the one
-    before it. A lone window of an hour stands for `MAX_HOLD_S` at most."""
+def _holds_s(windows: Sequence[PlantWindow], start_s: float, end_s: float) -> list[float]:
+    """How long each window's mean stands for the plant's power; of the windows with power between the two times.
+
+    Until the next window, as long as the plant's interval explains the gap: `INTERVALS` of it and a window's length,
+    by which starts are rounded, or `HOLD_S` if that is more. Windows don't tell the interval, so it is the usual gap
+    between those of the hour. The hour's ends lie in gaps too: the first window stands for the time before it, the
+    last for the time after it, where the interval explains that; else the last stands for one interval. So hours add
+    up whatever the plant's minute. A lone window is that of a plant which reports each hour, and stands for all of it,
+    unless its readings show that the plant reports more often.
+    """
     starts = [epoch_s(window.window_start) for window in windows]
-    holds = [min(after - start, MAX_HOLD_S) for start, after in pairwise(starts)]
-    last = holds[-1] if holds else MAX_HOLD_S
-    return [*holds, min(last, end_s - starts[-1])]
+    if len(starts) < 2:
+        return [end_s - start_s if _count(window) == 1 else min(HOLD_S, end_s - starts[0]) for window in windows]
+    gaps = [after - start for start, after in pairwise(starts)]
+    interval = median_low(gaps)
+    explained = interval * INTERVALS + (windows[0].window_end - windows[0].window_start).total_seconds()
+    before, after = starts[0] - start_s, end_s - starts[-1]
+    holds = [min(gap, max(explained, HOLD_S)) for gap in gaps]
+    holds[0] += before if before <= explained else 0
+    return [*holds, after if after <= explained else min(interval, after)]
+
+
+def _count(window: PlantWindow) -> int:
+    return window.generation_kw.count if window.generation_kw else 0
 
 
 def _mean_kw(window: PlantWindow) -> float:
@@ -185,11 +208,12 @@ def _total(partials: Sequence[RegionWindow]) -> RegionWindow:
 
 def region_points(partials: Iterable[RegionWindow]) -> dict[str, list[RegionPoint]]:
     """The points of each region's partials of one day, in order. Windows in which no plant counts, such as those with
-    weather alone, say nothing about power."""
-    regions: dict[str, list[RegionWindow]] = defaultdict(list)
+    weather alone, say nothing about power; a region that has no others has no points."""
+    regions: dict[str, list[RegionWindow]] = {}
     for total in region_totals(partials):
+        counted = regions.setdefault(total.region, [])
         if total.plants:
-            regions[total.region].append(total)
+            counted.append(total)
     return {
         region: [_region_point(index, group) for index, group in _by_index(_finest(totals))]
         for region, totals in regions.items()

@@ -15,4 +15,3 @@ DOCUMENT_DELAY = Histogram(
 )
 ROLLED_UP = Counter("heliograph_sink_rollups_total", "Spans rolled up", ["of"])
 ROLLUPS_WAITING = Gauge("heliograph_sink_rollups_waiting", "Spans with windows that no roll-up covers yet")
-LAST_WINDOW = Gauge("heliograph_sink_last_window_end_seconds", "Latest window end stored, seconds since the epoch")

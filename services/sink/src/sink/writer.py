@@ -15,15 +15,15 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-import msgspec
 from azure.core.exceptions import HttpResponseError
 from azure.cosmos.exceptions import CosmosBatchOperationError
 
 from heliograph.contracts import Alert, AlertAction, Insight, Note, Photo, PlantWindow, RegionWindow
 from heliograph.dead_letters import DeadLetter, DeadLetters
-from heliograph.rows import epoch_s
+from heliograph.rows import plant_windows, region_windows
 from heliograph.storage import ALERTS, NOTES, PHOTOS, WINDOWS, ContainerSpec, document_id, subject_of
 from heliograph.topology import INSIGHTS_HUB
+from heliograph.wire import encode
 from sink import metrics
 from sink.alerts import with_action, with_alert
 from sink.compactor import mark_document
@@ -33,7 +33,9 @@ from sink.records import note_document, with_photo
 from sink.store import MAX_OPERATIONS, Document, Operation, Store
 
 MAX_ROWS_IN_BATCH = 8000
-"""Of windows; about 1 MB, where a batch may have 2 MB."""
+"""Of windows; mostly about 1 MB, where a batch may have 2 MB. One with longer rows is written in halves."""
+MAX_WINDOWS_IN_LETTER = 1000
+"""Some 700 KB as the hub carries them, where an event may have 1 MB."""
 POISON = frozenset({400, 413})
 """Answers that say that the document itself is wrong."""
 
@@ -79,7 +81,6 @@ class Writer:
             self._marks.touch(spans, now_s)
             newest = max(document.get("until", document["first"]) for document in written.documents[pk])
             self._marks.saw(max(spans, key=lambda span: span.start_s), newest)
-        metrics.LAST_WINDOW.set(max(epoch_s(window.window_end) for window in windows))
 
     def _operations(self, written: Journal, now_s: float) -> Iterable[tuple[str, list[Operation]]]:
         """Batches of one partition key. A mark is never later than the windows that it marks."""
@@ -89,16 +90,24 @@ class Writer:
             for batch in _batches([*marks, *documents]):
                 yield pk, [("upsert", (document,)) for document in batch]
 
-    async def _write(self, pk: str, operations: list[Operation], commit: Commit, refused: list[DeadLetter]) -> None:
-        """Writes a batch without the documents that Cosmos refuses."""
-        while operations:
+    async def _write(self, pk: str, operations: Sequence[Operation], commit: Commit, refused: list[DeadLetter]) -> None:
+        """Writes a batch without the documents that Cosmos refuses. One that it refuses as a whole, as too big, is
+        written in halves one after the other, so that no mark is later than its windows."""
+        parts: list[Sequence[Operation]] = [operations]
+        while parts:
+            batch = parts.pop(0)
             try:
-                await self._store.batch(WINDOWS, pk, operations)
+                await self._store.batch(WINDOWS, pk, batch)
             except HttpResponseError as error:
-                document = operations.pop(_culprit(error, operations))[1][0]
-                refused.append(_letter(document, error, commit, len(refused)))
-            else:
-                return
+                culprit = _culprit(error, batch)
+                if culprit is None:
+                    middle = len(batch) // 2
+                    parts[:0] = batch[:middle], batch[middle:]
+                else:
+                    for insights in _held(batch[culprit][1][0]):
+                        refused.append(_letter(insights, error, commit, len(refused)))
+                    if rest := [*batch[:culprit], *batch[culprit + 1 :]]:
+                        parts.insert(0, rest)
 
     async def _change(
         self, place: Place, changes: Sequence[tuple[Insight, Change]], commit: Commit, refused: list[DeadLetter]
@@ -115,10 +124,20 @@ class Writer:
         except HttpResponseError as error:
             if error.status_code not in POISON:
                 raise
-            refused.extend(_letter(insight, error, commit, len(refused)) for insight, _ in changes)
+            for insight, _ in changes:
+                refused.append(_letter([insight], error, commit, len(refused)))
 
 
-def _letter(refused: object, error: HttpResponseError, commit: Commit, index: int) -> DeadLetter:
+def _held(document: Document) -> Iterable[Sequence[Insight]]:
+    """The insights that a document of `windows` holds, as many together as one event carries; none for a mark."""
+    windows: Sequence[Insight] = [*plant_windows([document]), *region_windows([document])]
+    for start in range(0, max(len(windows), 1), MAX_WINDOWS_IN_LETTER):
+        yield windows[start : start + MAX_WINDOWS_IN_LETTER]
+
+
+def _letter(insights: Sequence[Insight], error: HttpResponseError, commit: Commit, index: int) -> DeadLetter:
+    """The letter for insights that came in a commit; its original is what the hub would carry, so it can be sent
+    again."""
     return DeadLetter(
         service="sink",
         reason="cosmos-refused",
@@ -128,7 +147,7 @@ def _letter(refused: object, error: HttpResponseError, commit: Commit, index: in
         sequence=commit.first,
         index=index,
         at=datetime.now(UTC),
-        original=msgspec.json.encode(refused),
+        original=encode(insights),
     )
 
 
@@ -137,12 +156,9 @@ def _changes(insights: Iterable[Insight]) -> dict[Place, list[tuple[Insight, Cha
     changes: dict[Place, list[tuple[Insight, Change]]] = defaultdict(list)
     for insight in insights:
         match insight:
-            case Alert():
+            case Alert() | AlertAction():
                 place = (ALERTS, subject_of(insight.alert_id), document_id(insight.alert_id))
-                changes[place].append((insight, partial(with_alert, alert=insight)))
-            case AlertAction():
-                place = (ALERTS, subject_of(insight.alert_id), document_id(insight.alert_id))
-                changes[place].append((insight, partial(with_action, action=insight)))
+                changes[place].append((insight, _alert_change(insight)))
             case Note():
                 place = (NOTES, insight.plant_id, document_id(insight.note_id))
                 changes[place].append((insight, partial(_with_note, note=insight)))
@@ -150,6 +166,12 @@ def _changes(insights: Iterable[Insight]) -> dict[Place, list[tuple[Insight, Cha
                 place = (PHOTOS, insight.plant_id, document_id(insight.photo_id))
                 changes[place].append((insight, partial(with_photo, photo=insight)))
     return changes
+
+
+def _alert_change(insight: Alert | AlertAction) -> Change:
+    if isinstance(insight, Alert):
+        return partial(with_alert, alert=insight)
+    return partial(with_action, action=insight)
 
 
 def _with_note(_known: Document | None, note: Note) -> Document:
@@ -170,13 +192,11 @@ def _batches(documents: Sequence[Document]) -> Iterable[list[Document]]:
         yield batch
 
 
-def _culprit(error: HttpResponseError, operations: Sequence[Operation]) -> int:
-    """The place of the document that Cosmos refused. Raises the error again where no document is to blame."""
+def _culprit(error: HttpResponseError, operations: Sequence[Operation]) -> int | None:
+    """The place of the document that Cosmos refused; None where it may be any, or all of them together. Raises the
+    error again where no document is to blame."""
     if error.status_code not in POISON:
         raise error
     if isinstance(error, CosmosBatchOperationError):
         return int(error.error_index)
-    if len(operations) == 1:
-        return 0
-    sizes = [len(msgspec.json.encode(operation[1][0])) for operation in operations]
-    return sizes.index(max(sizes))
+    return 0 if len(operations) == 1 else None
