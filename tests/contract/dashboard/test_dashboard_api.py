@@ -74,6 +74,10 @@ async def test_an_alert_is_told_acknowledged_and_resolved(live, make, listen, un
         assert (alert["acknowledged_by"], alert["actions"][0]["note"]) == ("kim", "going")
         await http.post(f"/alerts/{quote(alert_id, safe='')}/resolve", json={"by": "kim"})
         await second.next("action")
+        past = (await http.get("/at?time=2026-06-01T03:00:05Z")).json()["plants"]
+        [row] = [row for row in past["rows"] if row[0] == "sick"]
+        known = dict(zip(past["columns"], row, strict=True))
+        assert (known["state"], known["open_alerts"]) == ("fault", None), "what is open now says nothing of then"
         plants = (await http.get("/plants")).json()
         [row] = [row for row in plants["rows"] if row[0] == "sick"]
         assert dict(zip(plants["columns"], row, strict=True))["open_alerts"] == 0

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from argon2 import PasswordHasher
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from pydantic import ValidationError
 
+from dashboard import routes_live
+from dashboard.access import SESSION_COOKIE
 from dashboard.app import build_app
+from dashboard.broadcast import Broadcast
+from dashboard.freshness import Arrivals
 from dashboard.passwords import PasswordFileError, Sessions, parse_password_file
 from dashboard.settings import DashboardSettings
 
@@ -192,6 +198,27 @@ async def test_cookies_end_and_can_not_be_forged(password_file: Path) -> None:
     assert Sessions(f"{content}\nlee:{CHEAP.hash('x')}", hours=1, clock=lambda: now[0]).name_of(cookie) is None
     now[0] += 3601
     assert sessions.name_of(cookie) is None
+
+
+async def test_a_stream_ends_with_its_sign_in(password_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who listens when the sign-in ends is told nothing more, not even what already waits."""
+    now = [1000.0]
+    monkeypatch.setattr(routes_live, "HEARTBEAT_S", 0.0)
+    of = app(access="password", password_file=password_file)
+    sessions = of.state.gate.sessions = Sessions(password_file.read_text(), hours=1, clock=lambda: now[0])
+    cookie = await sessions.sign_in("kim", "right")
+    request = Request({"type": "http", "app": of, "headers": [(b"cookie", f"{SESSION_COOKIE}={cookie}".encode())]})
+    parts = SimpleNamespace(broadcast=Broadcast(10**6), arrivals=Arrivals(datetime.now(UTC)))
+    parts.settings = SimpleNamespace(stale_after_s=60)
+    stream = (await routes_live.events(request, parts)).body_iterator
+    assert b"retry" in await anext(stream)
+    assert b"heartbeat" in await anext(stream)
+    parts.broadcast.send_unkept(b"while signed in")
+    assert await anext(stream) == b"while signed in"
+    now[0] += 3601
+    parts.broadcast.send_unkept(b"afterwards")
+    assert await anext(stream, None) is None
+    assert not parts.broadcast.pages
 
 
 def test_a_broken_password_file_stops_the_start() -> None:

@@ -100,7 +100,7 @@ async def test_a_slow_page_is_cut_off_and_others_are_not() -> None:
 async def test_a_stream_ends_when_the_service_stops() -> None:
     """An open stream does not hold a shutdown back, and leaves no listener behind."""
     broadcast = Broadcast(10**6)
-    stream = stream_events(broadcast, None, {"stale": False})
+    stream = stream_events(broadcast, None, {"stale": False}, lambda: True)
     assert await anext(stream) == b"retry: 1000\n\n"
     assert b"event: heartbeat" in await anext(stream)
     waiting = asyncio.ensure_future(anext(stream, None))
@@ -124,11 +124,31 @@ def test_a_page_that_comes_back_gets_only_what_it_has_not_seen() -> None:
     assert [frame.data for frame in broadcast.missed({"0": 5, "1": 6}) or []] == [b"b"]
 
 
+async def test_a_page_is_asked_for_its_sign_in_at_heartbeats_only() -> None:
+    """However much is told, a page's sign-in is looked at once in the time of a heartbeat."""
+    broadcast, now, asked = Broadcast(10**6), [0.0], []
+    stream = stream_events(
+        broadcast, None, {"stale": False}, lambda: asked.append(now[0]) or now[0] < 12, lambda: now[0]
+    )
+    await anext(stream)
+    await anext(stream)
+    for now[0] in range(12):
+        broadcast.send_unkept(b"news")
+        assert await anext(stream) == b"news"
+    for now[0] in range(12, 15):
+        broadcast.send_unkept(b"news")
+        assert await anext(stream) == b"news"
+    now[0] = 15
+    broadcast.send_unkept(b"news")
+    assert await anext(stream, None) is None
+    assert asked == [5, 10, 15]
+
+
 async def test_the_past_that_is_read_first_is_no_news() -> None:
     """A page that comes while the feed still reads the past is let in when that is done, and told nothing of it."""
     broadcast = Broadcast(10**6)
     broadcast.caught_up.clear()
-    stream = stream_events(broadcast, None, {"stale": False})
+    stream = stream_events(broadcast, None, {"stale": False}, lambda: True)
     await anext(stream)
     beginning = asyncio.ensure_future(anext(stream))
     await asyncio.sleep(0)
@@ -186,6 +206,17 @@ def test_an_alert_that_is_reopened_counts_again() -> None:
     assert fleet.all_open_alerts == 1
     fleet.apply([msgspec.structs.replace(alert("resolved", 9), reopened=True)], Changes())
     assert fleet.all_open_alerts == 0
+
+
+def test_a_stored_alert_that_the_feed_saw_end_does_not_count() -> None:
+    """What Cosmos still says of an alert, read before the sink took its end, does not open it again."""
+    fleet = Fleet()
+    fleet.apply([plant_window(), alert("resolved", 5)], Changes())
+    fleet.open_alert("p1:trip:x", "p1")
+    fleet.open_alert("p1:stuck:x", "p1")
+    assert (fleet.all_open_alerts, fleet.open_alerts("p1")) == (1, 1)
+    fleet.apply([msgspec.structs.replace(alert("open", 5), reopened=True)], Changes())
+    assert fleet.open_alerts("p1") == 2
 
 
 def test_regions_sum_the_present_partials() -> None:

@@ -114,7 +114,9 @@ class Fleet:
             changes.plants.update({alert.plant_id} if alert.plant_id in self.plants else ())
 
     def open_alert(self, alert_id: str, subject: str) -> None:
-        """An alert that is not over."""
+        """An alert that is not over by what its source says; the end that the feed has told of is newer."""
+        if alert_id in self._resolved:
+            return
         self.version += 1
         self._open[alert_id] = subject
         self._open_of[subject].add(alert_id)
@@ -170,7 +172,7 @@ class KeptRows:
         self._kept: dict[str, tuple[PlantWindow | None, int, msgspec.Raw]] = {}
 
     def rows(self, sites: Mapping[str, Site], sites_version: int, fleet: Fleet) -> list[msgspec.Raw]:
-        """As `plant_rows`, each row encoded."""
+        """Rows of `PLANT_COLUMNS` for all plants of the registry and all that have a window, each encoded."""
         if sites_version != self._sites_version:
             self._sites_version, self._kept = sites_version, {}
         rows = []
@@ -184,15 +186,16 @@ class KeptRows:
         return rows
 
 
-def plant_rows(sites: Mapping[str, Site], standings: Mapping[str, Standing], fleet: Fleet) -> list[Row]:
-    """Rows of `PLANT_COLUMNS` for all plants of the registry and all that have a window."""
+def past_plant_rows(sites: Mapping[str, Site], standings: Mapping[str, Standing]) -> list[Row]:
+    """Rows of `PLANT_COLUMNS` for all plants of the registry and all that had a window; the fleet does not know which
+    alerts were open then."""
     return [
-        plant_row(plant_id, sites.get(plant_id), standings.get(plant_id), fleet.open_alerts(plant_id))
+        plant_row(plant_id, sites.get(plant_id), standings.get(plant_id), None)
         for plant_id in sites.keys() | standings.keys()
     ]
 
 
-def plant_row(plant_id: str, site: Site | None, standing: Standing | None, open_alerts: int) -> Row:
+def plant_row(plant_id: str, site: Site | None, standing: Standing | None, open_alerts: int | None) -> Row:
     """The row of a plant that the registry knows, or that has a window, or both."""
     place = [site.latitude, site.longitude] if site else [None, None]
     region = site.region if site else standing.region if standing else ""

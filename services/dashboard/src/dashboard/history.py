@@ -7,12 +7,12 @@ the newest window.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import fsum
+from time import monotonic
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -32,7 +32,9 @@ Sums = dict[int, tuple[float, float | None]]
 """Generation and expectation of all regions together, kW, by the point's index in its UTC day."""
 
 CURVES_KEPT_S: Final = 30.0
-MAX_DAYS_KEPT: Final = 16
+PAST_KEPT_S: Final = 600.0
+"""Of days that are over; a sink that is days behind still writes them."""
+MAX_DAYS_KEPT: Final = 32
 MAX_WINDOW_RANGE: Final = timedelta(hours=6)
 LAGGING: Final = timedelta(seconds=60)
 SPARSE_S: Final = 900
@@ -78,9 +80,9 @@ _SUITED: Final[tuple[tuple[timedelta, Resolution], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A day's curves and their sums, until a moment of the monotonic clock."""
+    """A day's curves and their sums, as they were at a moment of the monotonic clock."""
 
-    until_s: float
+    read_s: float
     curves: Curves
     sums: Sums
 
@@ -92,6 +94,9 @@ class History:
         self._store = store
         self._cells = cells
         self._days_kept: dict[str, _Kept] = {}
+        self._days_coming: dict[str, asyncio.Task[_Kept]] = {}
+        self._present_from = ""
+        """Days before this one are over; none while it is not known."""
         self.zone = zone
 
     async def plant(self, plant_id: str, span: Range, resolution: Resolution) -> tuple[Sequence[str], list[Row]]:
@@ -138,11 +143,13 @@ class History:
     async def _hours(self, plant_id: str, span: Range) -> list[tuple[str, Hour]]:
         rollups, tail = await asyncio.gather(self._rollups("plant-day", plant_id, span), self._tail(plant_id, span))
         rows: list[Row] = []
+        now_s = datetime.now(UTC).timestamp()
         for day in span.days:
             hours = msgspec.convert(rollups.get(day, {}).get("hours", []), list[Hour])
             for start_s, windows in tail.get(day, {}).items():
                 place = start_s % DAY_S // HOUR_S
-                hours = replaced(hours, range(place, place + 1), plant_hours(windows), lambda hour: hour.hour)
+                fresh = plant_hours(windows, until_s=now_s)
+                hours = replaced(hours, range(place, place + 1), fresh, lambda hour: hour.hour)
             rows += [[_time(day, hour.hour * HOUR_S), hour] for hour in hours]
         return [(at, hour) for at, hour in _within(rows, span)]
 
@@ -191,18 +198,31 @@ class History:
         return sorted(start_s for start_s in found if start_s > newest - 3 * HOUR_S)
 
     async def region_days(self, span: Range) -> dict[str, Curves]:
-        """The curves of all regions by UTC day, then region, open spans included; at most `CURVES_KEPT_S` old."""
+        """The curves of all regions by UTC day, then region, open spans included; at most `CURVES_KEPT_S` old,
+        or `PAST_KEPT_S` where the day is over."""
         return {day: (await self._kept_day(day)).curves for day in span.days}
 
     async def _kept_day(self, day: str) -> _Kept:
         kept = self._days_kept.get(day)
-        if kept is None or time.monotonic() > kept.until_s:
+        kept_s = PAST_KEPT_S if day < self._present_from else CURVES_KEPT_S
+        if kept is None or monotonic() > kept.read_s + kept_s:
             return await self._refresh_day(day)
         return kept
 
     async def _refresh_day(self, day: str) -> _Kept:
+        """Reads a day anew. All who ask for it meanwhile wait for one reading, which ends for none when another leaves;
+        hence a task of its own."""
+        coming = self._days_coming.get(day)
+        if coming is None:
+            coming = self._days_coming[day] = asyncio.create_task(self._read_day(day), name=f"curves of {day}")
+            coming.add_done_callback(lambda _: self._days_coming.pop(day))
+        return await asyncio.shield(coming)
+
+    async def _read_day(self, day: str) -> _Kept:
+        read_s = monotonic()
         curves = await self._region_day(day)
-        kept = self._days_kept[day] = _Kept(time.monotonic() + CURVES_KEPT_S, curves, _summed(curves))
+        self._days_kept.pop(day, None)  # the day read longest ago is the first to go
+        kept = self._days_kept[day] = _Kept(read_s, curves, _summed(curves))
         while len(self._days_kept) > MAX_DAYS_KEPT:
             self._days_kept.pop(next(iter(self._days_kept)))
         return kept
@@ -244,7 +264,9 @@ class History:
 
     async def refresh_present(self, today: date) -> None:
         """Reads the curves of today and yesterday anew. `Watch` does so all the time, so that no page waits."""
-        for day in Range(self.local_day(today - timedelta(days=1)).start, self.local_day(today).end).days:
+        days = Range(self.local_day(today - timedelta(days=1)).start, self.local_day(today).end).days
+        self._present_from = days[0]
+        for day in days:
             await self._refresh_day(day)
 
     async def region(self, code: str, day: date) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -38,6 +39,8 @@ class Parts:
     arrivals: Arrivals
     plants_answer: KeptAnswer = field(default_factory=KeptAnswer)
     plant_rows: KeptRows = field(default_factory=KeptRows)
+    exporting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the one export that is made now."""
 
     @property
     def zone(self) -> ZoneInfo:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,6 +18,7 @@ from dashboard.parts import Parts, known_plant, parts_of
 from dashboard.routes_alerts import AlertQuery, find_alerts
 from dashboard.routes_plants import asked_range, plant_table
 from heliograph.contracts import iso_seconds
+from heliograph.resilience import ANSWER_S
 from heliograph.storage import ROLLUPS, day_of
 
 routes = APIRouter(tags=["export"], responses=refusals(400, 404))
@@ -31,7 +34,8 @@ _ALERT_COLUMNS = (
     "acknowledged_by", "resolved_at", "resolved_by", "expected_kw", "actual_kw", "plants", "message", "evidence",
 )  # fmt: skip
 MAX_ALERTS = 100_000
-MAX_DAYS = 500_000
+MAX_DAYS = 100_000
+"""So many rows take some 350 MB while they become Parquet, of the 1 GiB that the container has."""
 
 
 @routes.get("/export", summary="Plants' windows, hours or days, or alerts, as CSV or Parquet", response_class=Response)
@@ -46,17 +50,33 @@ async def export(
     region: str | None = None,
     resolution: Annotated[str, Query(pattern="^(auto|window|5min|hour|day)$")] = "auto",
 ) -> Response:
-    if what == "alerts":
-        columns, rows = await _alerts(parts, AlertQuery("all", start, end, region, plant, limit=MAX_ALERTS))
-    elif plant is not None:
-        columns, rows = await _plant(parts, plant, asked_range(parts, plant, start, end), what, resolution)
-    elif what == "days":
-        columns, rows = await _days(parts, asked_range(parts, "", start, end), region)
-    else:
-        raise HTTPException(400, f"{what} are exported of one plant: name it by `plant`")
-    data = await asyncio.to_thread(to_csv if form == "csv" else to_parquet, columns, rows)
+    async with _turn(parts.exporting):
+        if what == "alerts":
+            columns, rows = await _alerts(parts, AlertQuery("all", start, end, region, plant, limit=MAX_ALERTS))
+        elif plant is not None:
+            columns, rows = await _plant(parts, plant, asked_range(parts, plant, start, end), what, resolution)
+        elif what == "days":
+            columns, rows = await _days(parts, asked_range(parts, "", start, end), region)
+        else:
+            raise HTTPException(400, f"{what} are exported of one plant: name it by `plant`")
+        data = await asyncio.to_thread(to_csv if form == "csv" else to_parquet, columns, rows)
     headers = {"content-disposition": f'attachment; filename="heliograph-{what}.{form}"'}
     return Response(data, media_type=MEDIA_TYPES[form], headers=headers)
+
+
+@asynccontextmanager
+async def _turn(exporting: asyncio.Lock) -> AsyncIterator[None]:
+    """One export at a time: several big ones would not fit in memory. Raises 503 where the turn does not come soon."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            await exporting.acquire()
+    except TimeoutError:
+        detail = "another export is being made; try again soon"
+        raise HTTPException(503, detail, headers={"retry-after": "5"}) from None
+    try:
+        yield
+    finally:
+        exporting.release()
 
 
 async def _plant(parts: Parts, plant: str, span: Range, what: str, resolution: str) -> Table:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -113,15 +114,27 @@ def present_status(parts: Parts) -> dict[str, Any]:
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}}},
 )
-async def events(parts: TheParts, last_event_id: Annotated[str | None, Header()] = None) -> StreamingResponse:
-    stream = stream_events(parts.broadcast, last_event_id, present_status(parts))
+async def events(
+    request: Request, parts: TheParts, last_event_id: Annotated[str | None, Header()] = None
+) -> StreamingResponse:
+    gate = gate_of(request)
+    stream = stream_events(
+        parts.broadcast, last_event_id, present_status(parts), lambda: gate.user(request) is not None
+    )
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
-async def stream_events(broadcast: Broadcast, last_event_id: str | None, present: object) -> AsyncIterator[bytes]:
-    """First what the page has missed, or the present status, then what comes, until it leaves, can't keep up,
-    or the service stops. A dashboard that just started reads the past first, which is no news to a page."""
+async def stream_events(
+    broadcast: Broadcast,
+    last_event_id: str | None,
+    present: object,
+    may_read: Callable[[], bool],
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[bytes]:
+    """First what the page has missed, or the present status, then what comes, until it leaves, can't keep up, may not
+    read any more, or the service stops. A dashboard that just started reads the past first, which is no news to a
+    page."""
     yield f"retry: {RETRY_MS}\n\n".encode()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(broadcast.caught_up.wait(), CATCH_UP_S)
@@ -130,8 +143,13 @@ async def stream_events(broadcast: Broadcast, last_event_id: str | None, present
     metrics.PAGES.set(len(broadcast.pages))
     try:
         yield _beginning(broadcast, last_event_id, present)
+        asked_s = clock()
         while not (page.cut_off or broadcast.closed):
             await page.woken.wait()
+            if clock() >= asked_s + HEARTBEAT_S:  # heartbeats wake a page when nothing else does
+                asked_s = clock()
+                if not may_read():
+                    break
             if data := page.take():
                 yield data
         if page.cut_off:

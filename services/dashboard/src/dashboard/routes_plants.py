@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 
 from dashboard.answers import json_answer, table
 from dashboard.doors import Moment, refusals
-from dashboard.fleet import PLANT_COLUMNS, REGION_COLUMNS, plant_rows, region_row
+from dashboard.fleet import PLANT_COLUMNS, REGION_COLUMNS, past_plant_rows, region_row
 from dashboard.history import MAX_WINDOW_RANGE, Range, Resolution
 from dashboard.parts import Parts, known_plant, parts_of, utc
 from dashboard.routes_alerts import alert_body
@@ -90,7 +90,7 @@ async def at(request: Request, parts: TheParts, time: Moment) -> Response:
         regions.setdefault(partial.region, []).append(partial)
     body = {
         "time": iso_seconds(moment),
-        "plants": table(PLANT_COLUMNS, plant_rows(parts.sites.all(), standings, parts.fleet)),
+        "plants": table(PLANT_COLUMNS, past_plant_rows(parts.sites.all(), standings)),
         "regions": table(REGION_COLUMNS, [region_row(code, group) for code, group in sorted(regions.items())]),
     }
     return json_answer(request, body)

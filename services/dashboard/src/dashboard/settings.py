@@ -42,7 +42,11 @@ class DashboardSettings(CosmosSettings):
         None, description="file of names and argon2 hashes, `name:hash` a line (`password`)"
     )
     session_hours: float = Field(12, gt=0, le=720, description="hours that a sign-in lasts (`password`)")
-    timezone: str = Field("Asia/Seoul", description="time zone in which the national curve's days begin")
+    timezone: str = Field(
+        "Asia/Seoul",
+        description="time zone in which the API's days begin; the page shows Korean time and days whatever is set "
+        "here, so another zone is for users of the API alone",
+    )
     stale_after_s: float = Field(60, gt=0, description="seconds without new windows after which data is stale")
     replay_s: float = Field(120, ge=0, le=3600, description="seconds of the hub read again at start, to resume by")
     events_buffer_mb: float = Field(64, gt=0, le=2048, description="memory for events that pages may still resume from")
