@@ -29,10 +29,10 @@ from pathlib import Path
 
 import msgspec
 
-from analyzer.columns import to_micros
+from analyzer.columns import SECOND, to_micros
 from analyzer.lane import Definitions
 from analyzer.partition import Partition, Timing
-from analyzer.rules import SECOND, Thresholds
+from analyzer.rules import Thresholds
 from analyzer.windows import Tumbling
 from bench import report
 from heliograph.contracts import Reading, iso_seconds

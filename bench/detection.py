@@ -18,10 +18,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from analyzer.columns import from_micros, to_micros
+from analyzer.columns import SECOND, from_micros, to_micros
 from analyzer.lane import Definitions
 from analyzer.partition import Partition, Timing
-from analyzer.rules import SECOND, Thresholds
+from analyzer.rules import Thresholds
 from analyzer.windows import Tumbling
 from bench import report
 from bench.injection import KINDS, SUN_UP_SHARE, Fault, draw, inject

@@ -31,11 +31,11 @@ import numpy as np
 import psutil
 from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient
 
-from analyzer.columns import ColumnDecoder, to_micros
+from analyzer.columns import SECOND, ColumnDecoder, to_micros
 from analyzer.lane import Definitions
 from analyzer.partition import Partition, Timing
 from analyzer.plants import nowhere
-from analyzer.rules import SECOND, Thresholds
+from analyzer.rules import Thresholds
 from analyzer.snapshot import dump, load
 from analyzer.windows import Tumbling
 from bench import report

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import polars as pl
 
-from analyzer.columns import to_micros
+from analyzer.columns import SECOND, to_micros
 from analyzer.lane import Definitions, Document
 from analyzer.partition import Partition, Timing
-from analyzer.rules import SECOND, Thresholds
+from analyzer.rules import Thresholds
 from analyzer.snapshot import dump, load
 from analyzer.windows import Tumbling, common_grid_us, parse_windower
 from heliograph.contracts import Alert, PlantWindow, Reading, RegionWindow

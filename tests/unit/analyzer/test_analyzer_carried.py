@@ -28,10 +28,9 @@ from replay import (
     slow_fleet,
 )
 
-from analyzer.columns import from_micros, to_micros
+from analyzer.columns import SECOND, from_micros, to_micros
 from analyzer.lane import Document
 from analyzer.partition import Partition
-from analyzer.rules import SECOND
 from bench.storm import truth
 from heliograph.contracts import PlantWindow, Reading, RegionWindow
 

@@ -9,11 +9,10 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from analyzer.columns import to_micros
+from analyzer.columns import SECOND, to_micros
 from analyzer.lane import Document
 from analyzer.partition import Partition, Timing
 from analyzer.plants import Plants
-from analyzer.rules import SECOND
 from analyzer.snapshot import dump
 from heliograph.contracts import Alert, PlantWindow, Reading
 from heliograph.sites import Site

@@ -18,10 +18,10 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
-from analyzer.columns import Ints, Mask, Micros, from_micros
+from analyzer.columns import SECOND, Ints, Mask, Micros, from_micros
 from analyzer.memory import Columns
 from analyzer.plants import Plants
-from analyzer.rules import FAULT, HEALTHY, LIVES, SECOND, Finding, Lifetime, Verdicts, View
+from analyzer.rules import FAULT, HEALTHY, LIVES, Finding, Lifetime, Verdicts, View
 from heliograph.contracts import Alert, Rule, alert_id
 
 UNUSUAL: tuple[Rule, ...] = ("trip", "sudden-drop", "stuck-sensor", "over-capacity", "curtailment")
@@ -86,13 +86,13 @@ class Standing:
         lives = {rule: life.kept(mask) for rule, life in self.lives.items()}
         return Standing(lives, alerts, self.outbreaks)
 
-    def reopened(self, name: str, now: datetime) -> tuple[Standing, Alert]:
-        """With the word that the open alert of that id, which was said to be over, goes on."""
-        of_plants, of_regions = dict(self.alerts), dict(self.outbreaks)
-        held = of_plants if any(alert.alert_id == name for alert in of_plants.values()) else of_regions
-        key, alert = next((key, alert) for key, alert in held.items() if alert.alert_id == name)
-        held[key] = msgspec.structs.replace(alert, updated_at=now, reopened=True)
-        return Standing(self.lives, of_plants, of_regions), held[key]
+    def reopened(self, alert: Alert, now: datetime) -> tuple[Standing, Alert]:
+        """With the word that this open alert, which was said to be over, goes on."""
+        again = msgspec.structs.replace(alert, updated_at=now, reopened=True)
+        one = {_key(alert.plant_id or alert.region, alert.rule): again}
+        if alert.plant_id:
+            return replace(self, alerts={**self.alerts, **one}), again
+        return replace(self, outbreaks={**self.outbreaks, **one}), again
 
     def severities(self) -> tuple[Mask, Mask]:
         """Which rows have an open warning, and which an open critical fault."""

@@ -17,9 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analyzer.columns import Floats, Ints, Mask, Micros, Values
+from analyzer.columns import SECOND, Floats, Ints, Mask, Micros, Values
 from analyzer.folds import Table
-from analyzer.windows import SECOND
 
 EMPTY_ROWS = np.empty(0, dtype=np.int64)
 EMPTY_POWERS = np.empty(0)

@@ -33,6 +33,8 @@ Values = dict[str, Floats]
 """Numbers of n readings by field, (n,) each and NaN where a reading has none. A field that none of them has may be
 left out; `capacity_kw` is always there."""
 
+SECOND = 1_000_000
+"""In microseconds, as all times here."""
 NO_SPAN = (2**62, -(2**62))
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

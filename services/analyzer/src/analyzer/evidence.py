@@ -23,12 +23,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.columns import Floats, Ints, Mask, Micros, given_lines, kept_lines, put
+from analyzer.columns import SECOND, Floats, Ints, Mask, Micros, given_lines, kept_lines, put
 from analyzer.memory import ZERO_SHARE, Columns
 from analyzer.observed import Observed
 from analyzer.profiles import SLOT_US
 
-SECOND = 1_000_000
 BRIGHT_SHARE = 0.15
 """Shares of clear-day powers under this share of capacity say little."""
 LEAST_LOG, MOST_LOG = float(np.log(0.02)), float(np.log(1.6))

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analyzer.columns import Floats, Ints, Mask
+from analyzer.columns import SECOND, Floats, Ints, Mask
 from analyzer.panes import Sorted
-from analyzer.windows import SECOND, Ranges
+from analyzer.windows import Ranges
 
 MAX_CARRY_US = 3600 * SECOND
 """Power older than an hour says nothing about the present, however long the interval that it is the mean of."""

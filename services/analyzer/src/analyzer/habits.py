@@ -14,13 +14,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analyzer.columns import Floats, Ints, Mask, given_lines, kept_lines, put
+from analyzer.columns import SECOND, Floats, Ints, Mask, given_lines, kept_lines, put
 from analyzer.evidence import BRIGHT_SHARE
 from analyzer.memory import ZERO_SHARE, Columns
 from analyzer.observed import Observed
 from analyzer.profiles import Profiles, Window
 
-SECOND = 1_000_000
 LIGHT_SHARE = 0.08
 """Learning and judging need an expectation over this share of capacity: under it low light and horizon dominate."""
 RATIO_HORIZON_S = 30 * 3600.0

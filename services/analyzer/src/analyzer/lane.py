@@ -7,7 +7,7 @@ end result does not depend on the order in which readings came.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
@@ -17,7 +17,7 @@ import numpy as np
 
 from analyzer.carried import EMPTY_ROWS, Powers, without_short_intervals
 from analyzer.clock import NEVER, Clock
-from analyzer.columns import Floats, Ints, Micros, Values, from_micros
+from analyzer.columns import SECOND, Floats, Ints, Micros, Values, from_micros
 from analyzer.documents import PlantLines, digests, region_windows
 from analyzer.expectation import expect
 from analyzer.folds import Table, emptied, fold
@@ -25,7 +25,7 @@ from analyzer.judgement import State, colours, judge
 from analyzer.panes import PaneLog, Sorted
 from analyzer.plants import Plants
 from analyzer.published import Published
-from analyzer.rules import SECOND, Thresholds, silent_from_us
+from analyzer.rules import Thresholds, silent_from_us
 from analyzer.weather import Bulletin, bulletin
 from analyzer.windows import Tumbling, Windower
 from heliograph.contracts import Alert, PlantWindow, RegionWindow
@@ -125,7 +125,7 @@ class Lane:
         before, self.clock = self.clock, clock
         if self._has_news(before):
             yield from self._close_main()
-            for windower in self.others():
+            for windower in self.definitions.others:
                 yield from self._close_other(windower, before.published_us)
             self.dirty_us = None
         span = self.log.span_us
@@ -138,18 +138,18 @@ class Lane:
         try:
             if not self._has_news(before):
                 return False
-            return self.dirty_us is not None or self._next_end() is not None or bool(self.others() and len(self.log))
+            return (
+                self.dirty_us is not None
+                or self._next_end() is not None
+                or bool(self.definitions.others and len(self.log))
+            )
         finally:
             self.clock = before
-
-    def others(self) -> Sequence[Windower]:
-        """The definitions besides the main one."""
-        return self.definitions.others
 
     def _has_news(self, before: Clock) -> bool:
         """Whether a bound was passed since: windows end on them, and corrections are gathered up to them."""
         after, span = self.clock, self.log.span_us
-        if any(not one.grid_us for one in self.others()) and after.published_us > before.published_us:
+        if any(not one.grid_us for one in self.definitions.others) and after.published_us > before.published_us:
             return True
         if self.dirty_us is not None and after.latest_us // span > before.latest_us // span:
             return True
@@ -289,7 +289,7 @@ class Lane:
             if name not in standing:
                 yield withdrawn(alert, now)
             elif alert.state == "resolved":
-                after, reopened = self.state.standing.reopened(name, now)
+                after, reopened = self.state.standing.reopened(standing[name], now)
                 self.state = replace(self.state, standing=after)
                 yield reopened
             else:
@@ -328,7 +328,7 @@ class Lane:
         self.history = [closed for closed in self.history if closed.end_us > settled]
         taken_us = min(settled, self.closed_us - self.definitions.main.size_us)
         self.bulletins = [one for one in self.bulletins if one.at_us > taken_us]
-        longest = {one.name: one.reach_us for one in (self.definitions.main, *self.others())}
+        longest = {one.name: one.reach_us for one in (self.definitions.main, *self.definitions.others)}
         gone = [key for key in self.published if key[1] + longest[key[0]] <= settled]
         for key in gone:
             del self.published[key]

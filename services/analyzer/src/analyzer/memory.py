@@ -13,7 +13,6 @@ import numpy as np
 from analyzer.columns import Floats, Ints, Mask, Micros
 from analyzer.observed import Observed
 
-SECOND = 1_000_000
 CADENCE_GAIN = 0.3
 """Weight of the newest gap in a plant's rhythm: four gaps replace most of what was before."""
 FLAT_TOLERANCE = 0.001

@@ -248,9 +248,9 @@ class Partition:
             span = span_of(times)
         if span[0] < lane.late_before_us:
             late = times < lane.late_before_us
-            informs = late & (times >= lane.late_before_us - HOLDS_US) & _are_of_weather(values)
-            if source == lane.leader:
-                informs = np.zeros_like(late)
+            informs = np.zeros_like(late)
+            if source != lane.leader:
+                informs = late & (times >= lane.late_before_us - HOLDS_US) & _are_of_weather(values)
             if informs.any():
                 news = np.flatnonzero(informs)
                 lane.inform(rows[news], times[news], choose(values, news))

@@ -19,10 +19,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.columns import Floats, Ints, Mask, Micros, put
+from analyzer.columns import SECOND, Floats, Ints, Mask, Micros, put
 from analyzer.memory import ALIVE_SHARE, Columns
 
-SECOND = 1_000_000
 DAY_US = 86_400 * SECOND
 WEEK_US = 7 * DAY_US
 """Of 5 to 10 days a week found most losses; the greatest of single weeks is too low after a dark one."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analyzer.columns import Floats, Mask, Micros
+from analyzer.columns import SECOND, Floats, Mask, Micros
 from analyzer.evidence import BRIGHT_SHARE, Evidence
 from analyzer.habits import AWAKE_SHARE, Habits
 from analyzer.memory import ALIVE_SHARE, FLAT_TOLERANCE, ZERO_SHARE, Memory
@@ -22,7 +22,6 @@ from heliograph.contracts import Rule, Severity
 
 Verdicts = npt.NDArray[np.int8]
 FAULT, UNKNOWN, HEALTHY = 1, 0, -1
-SECOND = 1_000_000
 
 
 class View(NamedTuple):

@@ -7,9 +7,10 @@ from typing import Annotated, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from analyzer.columns import SECOND
 from analyzer.lane import Definitions
 from analyzer.partition import Timing
-from analyzer.rules import SECOND, Thresholds
+from analyzer.rules import Thresholds
 from analyzer.windows import Tumbling, Windower, common_grid_us, parse_windower
 from heliograph.hub import ReaderSettings
 

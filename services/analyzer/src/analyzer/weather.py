@@ -17,13 +17,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analyzer.columns import Floats, Ints, Mask, Micros, Values, put
+from analyzer.columns import SECOND, Floats, Ints, Mask, Micros, Values, put
 from analyzer.folds import Table
 from analyzer.memory import Columns
 from analyzer.plants import Plants
 from analyzer.sun import Sky, sky_at
 
-SECOND = 1_000_000
 HOLDS_US = 2 * 3600 * SECOND
 LEAST_CLEAR_W_M2 = 50.0
 """In less light a share of clear-sky irradiance says nothing."""

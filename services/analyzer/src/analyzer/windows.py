@@ -21,10 +21,9 @@ from typing import Protocol
 
 import numpy as np
 
-from analyzer.columns import Ints, Micros
+from analyzer.columns import SECOND, Ints, Micros
 from analyzer.panes import Sorted
 
-SECOND = 1_000_000
 MAX_SIZE_US = 7 * 86_400 * SECOND
 """As in Azure Stream Analytics."""
 

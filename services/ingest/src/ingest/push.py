@@ -264,7 +264,7 @@ _IdempotencyKey = Annotated[
 
 def _check_json(request: Request) -> None:
     """A page in a browser can send anything but this to another origin without asking."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = _content_type(request, "")
     if media_type != "application/json":
         raise HTTPException(415, f"content-type is {media_type!r}, known is application/json")
 
@@ -280,8 +280,13 @@ def _note(body: bytes) -> PushedNote:
         raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from None
 
 
+def _content_type(request: Request, missing: str) -> str:
+    """Without its parameters."""
+    return request.headers.get("content-type", missing).partition(";")[0].strip().lower()
+
+
 def _media_type(request: Request) -> str:
-    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    media_type = _content_type(request, "application/json")
     if media_type not in ("application/json", *NDJSON):
         raise BodyError(415, f"content-type is {media_type!r}, known are application/json and {NDJSON[0]}")
     return media_type
