@@ -18,6 +18,7 @@ from heliograph import topology
 from heliograph.sites import Site
 from ingest.oauth import ClientCredentials
 from ingest.sources.http_json import HttpJson
+from ingest.sources.kma_nowcast import KmaNowcast
 from ingest.sources.kpx_region import KpxRegion
 from ingest.sources.mapping import Auth, parse_mapping
 from ingest.sources.solaredge import SolarEdge
@@ -85,6 +86,25 @@ async def test_a_provider_that_is_two_months_late_is_asked_within_its_hundred_ca
     wanted = [date(2026, 4, 7) + step * DAY for step in range(19)]
     expected = [f"{day - DAY}T17:00:00Z" for day in wanted if day != date(2026, 4, 12)]
     assert [day for day in sorted(days) if day >= expected[0]] == expected
+
+
+async def test_weather_of_each_hour_is_caught_up_with_and_none_asked_for_too_young(azurite: str, tmp_path: Path):
+    """After nine hours away each hour is asked for once, in order, the last when it is there forty minutes later."""
+
+    def weather(asked: Asked) -> Said:
+        row = {"baseDate": asked.query["base_date"], "baseTime": asked.query["base_time"]}
+        items = {"item": [row | {"category": "T1H", "obsrValue": "24.8"}]}
+        return Said({"response": {"header": {"resultCode": "00"}, "body": {"items": items, "totalCount": 1}}})
+
+    plants = [site("p")]
+    async with provider(weather) as known:
+        source = KmaNowcast("k", lambda: plants, known.url)
+        async with poller(azurite, tmp_path, source, plants) as one:
+            one.cursor = NOW - timedelta(hours=9)
+            await one.run(NOW)
+            assert [asked.query["base_time"] for asked in known.asked] == [f"{hour % 24:02}00" for hour in range(2, 10)]
+            await one.run(NOW + timedelta(minutes=30))
+        assert [asked.query["base_time"] for asked in known.asked[8:]] == ["1000"]
 
 
 async def test_a_month_without_rows_is_crossed_and_a_bad_row_skips_nothing(azurite: str, tmp_path: Path):

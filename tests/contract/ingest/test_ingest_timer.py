@@ -31,6 +31,7 @@ class Diary:
         self.name = name
         self.runs: list[tuple[str, Run]] = []
         self.failing = False
+        self.stalling = False
         self.result = "ok"
 
     def of(self, replica: str) -> _Copy:
@@ -49,6 +50,8 @@ class _Copy:
         self._diary.runs.append((self._replica, run))
         if self._diary.failing:
             raise RuntimeError("told to fail")
+        if self._diary.stalling:
+            await asyncio.Event().wait()
         return Outcome(run.due, run.state, self._diary.result)
 
 
@@ -135,6 +138,25 @@ async def test_one_catch_up_is_marked_past_due_and_an_error_stops_nothing(azurit
     assert diary.runs[1][1].due > START
 
 
+async def test_a_run_that_stalls_is_cut_off_by_the_shutdown(azurite: str, monkeypatch: pytest.MonkeyPatch):
+    """A provider that does not answer keeps no lease and no drain; the cursor stays, and it counts as no failure."""
+    monkeypatch.setattr("ingest.schedule.timer.GRACE_S", 0.2)
+    diary, stop = Diary(f"stall-{uuid.uuid4().hex[:8]}"), asyncio.Event()
+    async with BlobServiceClient.from_connection_string(azurite) as client:
+        one = timer(client, diary, "a", Clock(speed=60, start=START), "every 10s")
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            tasks.create_task(one.run(stop))
+            await until(lambda: one.status.runs >= 2)
+            diary.stalling = True
+            seen = len(diary.runs)
+            await until(lambda: len(diary.runs) > seen)
+            cursor = one.status.cursor
+            stop.set()
+        status = await StatusBlob(BlobFolder(client, topology.SCHEDULES), diary.name).read()
+        assert await BlobLease(client, topology.SCHEDULES, f"locks/{diary.name}", duration_s=15).try_acquire()
+    assert (status.last_result, status.failures, status.cursor) == ("stopped", 0, cursor)
+
+
 async def test_a_new_owner_tells_when_the_last_run_went_well(azurite: str):
     """After a restart, before any run, the metrics say when the source was last read and how long it may be silent."""
     diary, stop = Diary(f"told-{uuid.uuid4().hex[:8]}"), asyncio.Event()
@@ -179,7 +201,7 @@ async def test_a_former_owner_is_fenced(azurite: str):
 
 
 async def test_a_trigger_at_any_replica_runs_the_job_at_its_owner(azurite: str):
-    """An operator's trigger goes to the replica that holds the lease, with its text, and leaves the plan as it is."""
+    """An operator's trigger goes to the replica that holds the lease, and leaves the plan as it is."""
     diary = Diary(f"trigger-{uuid.uuid4().hex[:8]}")
     stop = asyncio.Event()
     clock = Clock(speed=1, start=START)
@@ -188,9 +210,9 @@ async def test_a_trigger_at_any_replica_runs_the_job_at_its_owner(azurite: str):
         other = timer(client, diary, "other", clock, "every 2h")
         tasks.create_task(owner.run(stop))
         await until(lambda: owner.status.token == 1)
-        await other.trigger("restart")
+        await other.trigger()
         await until(lambda: owner.status.runs == 1)
         stop.set()
     [(replica, run)] = diary.runs
-    assert (replica, run.input, run.past_due) == ("owner", "restart", False)
+    assert (replica, run.triggered, run.past_due) == ("owner", True, False)
     assert owner.status.next_due == datetime(2026, 6, 21, 4, tzinfo=UTC)

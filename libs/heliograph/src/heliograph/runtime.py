@@ -120,23 +120,31 @@ async def _run(name: str, settings: S, serve: Serve[S], app: FastAPI) -> None:
 
 @contextlib.asynccontextmanager
 async def _drained(service: Service[S]) -> AsyncIterator[None]:
-    """Gives the work inside `drain_s` seconds from the sign to stop, then cancels it."""
+    """Gives the work inside `drain_s` seconds from the sign to stop. Raises `DrainError`."""
     try:
-        async with asyncio.timeout(None) as limit:
-            watcher = asyncio.create_task(_arm(service, limit))
-            try:
-                yield
-            finally:
-                watcher.cancel()
+        async with grace(service.stopping, service.settings.drain_s) as limit:
+            yield
     except TimeoutError as error:
         if limit.expired():
             raise DrainError(f"{service.name} did not drain within {service.settings.drain_s} s") from error
         raise
 
 
-async def _arm(service: Service[S], limit: asyncio.Timeout) -> None:
-    await service.stopping.wait()
-    limit.reschedule(asyncio.get_running_loop().time() + service.settings.drain_s)
+@contextlib.asynccontextmanager
+async def grace(stopping: asyncio.Event, seconds: float) -> AsyncIterator[asyncio.Timeout]:
+    """Gives the work inside so many seconds from the sign to stop, then cancels it: `TimeoutError`, and the limit
+    has expired."""
+    async with asyncio.timeout(None) as limit:
+        watcher = asyncio.create_task(_arm(stopping, limit, seconds))
+        try:
+            yield limit
+        finally:
+            watcher.cancel()
+
+
+async def _arm(stopping: asyncio.Event, limit: asyncio.Timeout, seconds: float) -> None:
+    await stopping.wait()
+    limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 def _listen(host: str, port: int) -> socket.socket:

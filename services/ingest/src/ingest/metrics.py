@@ -20,7 +20,7 @@ FLUSH_READINGS = Histogram(
 )
 RUNS = Counter(
     "heliograph_ingest_runs_total",
-    "Runs of a source by result: ok, error, past-due, quota, paced",
+    "Runs of a source by result: ok, error, past-due, quota, paced, stopped",
     ["source", "result"],
 )
 RUN_SECONDS = Histogram(

@@ -94,7 +94,7 @@ class PollJob:
         since = since_of(declaration, run.cursor, run.state, run.now)
         until = min(run.now, since + timedelta(seconds=declaration.window_s))
         begin = run.cursor or since
-        requests = self._source.request(since, until)
+        requests = [one for one in self._source.request(since, until) if (one.not_before or run.now) <= run.now]
         progress = _Progress(deque(requests), len(requests) + MAX_PAGES_A_RUN)
         try:
             complete = await self._round(progress, run, book)

@@ -125,9 +125,8 @@ class StreamJob:
         self._anchored = False
 
     async def run(self, run: Run) -> Outcome:
-        """The trigger `restart` begins the recording again."""
-        restart = run.input == "restart"
-        cursor = self._resume(None if restart else run.cursor, run.now, again=restart)
+        """A run that is behind is cut off after a while, and asks for another."""
+        cursor = self._resume(run.cursor, run.now)
         until = self._clock.at(run.now)
         begun_s = time.monotonic()
         while (at := self._stream.next_moment(cursor)) is not None and at <= until and run.may_go_on():
@@ -139,15 +138,15 @@ class StreamJob:
                 return Outcome(cursor, run.state, again=True)
         return Outcome(cursor, run.state)
 
-    def _resume(self, cursor: datetime | None, now: datetime, *, again: bool) -> datetime:
+    def _resume(self, cursor: datetime | None, now: datetime) -> datetime:
         """Where to go on. A restarted process sets its clock by the cursor, unless that lies too far back."""
         if cursor is not None and self._anchored:
             return cursor
         clock = self._clock
         begin = cursor or clock.start
-        if self._gap_s is not None and cursor is not None:
-            begin = max(begin, min(clock.at(now), now) - timedelta(seconds=self._gap_s))
-        if cursor is not None or again:
+        if cursor is not None:
+            if self._gap_s is not None:
+                begin = max(begin, min(clock.at(now), now) - timedelta(seconds=self._gap_s))
             self._clock = SimulatedClock(begin, now, clock.speed, clock.end, clock.may_lead)
         self._anchored = True
         return begin

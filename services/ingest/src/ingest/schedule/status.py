@@ -26,7 +26,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_end: datetime | None = None
     last_success: datetime | None = None
     last_result: str = ""
-    """`ok`, `error`, `quota`, or `paced`: nothing was asked, so that the quota lasts."""
+    """`ok`, `error`, `quota`; `paced`: nothing was asked, so that the quota lasts; `stopped`: cut off by a shutdown."""
     last_error: str = ""
     past_due: bool = False
     """Whether the last run was the catch-up for missed ones."""

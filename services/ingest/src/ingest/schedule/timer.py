@@ -19,6 +19,7 @@ import msgspec
 
 from heliograph.blobs import BlobFolder, FencedError
 from heliograph.leases import BlobLease, LeaseLostError
+from heliograph.runtime import grace
 from heliograph.telemetry import log
 from heliograph.tracing import sourcing
 from ingest import metrics
@@ -29,6 +30,9 @@ from ingest.schedule.status import Status, StatusBlob
 
 ALARM_FAILURES = 3
 TRIGGERS = "triggers"
+GRACE_S = 5.0
+"""A run under way may take this long when the service stops: the larger part of the drain is for what waits to be
+sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,6 @@ class Run:
     """False once the lease is lost or the service stops: then nothing more may be sent."""
     triggered: bool = False
     """Whether an operator asked for it."""
-    input: str = ""
-    """What the operator said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,6 @@ class Timer:
         self._most_jitter_s = most_jitter_s
         self._renew_s = renew_s
         self._triggered = asyncio.Event()
-        self._input = ""
         self._stopping = asyncio.Event()
         self._planned_by = f"{schedule.text} {schedule.zone}"
         self._longest_wait_s = schedule.longest_wait_s(clock.now())
@@ -112,7 +113,7 @@ class Timer:
         return self._lease.is_held
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Until asked to stop; a run in progress may finish."""
+        """Until asked to stop; a run in progress has `GRACE_S` left."""
         self._stopping = stopping
         while not stopping.is_set():
             try:
@@ -126,13 +127,12 @@ class Timer:
                 log.error("schedule store", source=self.job.name, error=f"{type(error).__name__}: {error}")
             await self._pause(self._renew_s)
 
-    async def trigger(self, text: str = "") -> None:
+    async def trigger(self) -> None:
         """Runs the job now, here or on the replica that owns it."""
         if self.owned:
-            self._input = text
             self._triggered.set()
             return
-        await self._folder.put(f"{TRIGGERS}/{self.job.name}", text.encode(), etag="*", content_type="text/plain")
+        await self._folder.put(f"{TRIGGERS}/{self.job.name}", b"", etag="*", content_type="text/plain")
 
     async def stored_status(self) -> Status:
         """As the owner, whoever that is, last wrote it."""
@@ -157,10 +157,9 @@ class Timer:
         while True:
             await asyncio.sleep(self._renew_s)
             await self._lease.renew()
-            left = await self._folder.get(f"{TRIGGERS}/{self.job.name}")
-            if left is not None:
+            if await self._folder.get(f"{TRIGGERS}/{self.job.name}") is not None:
                 await self._folder.delete(f"{TRIGGERS}/{self.job.name}")
-                await self.trigger(left.data.decode(errors="replace"))
+                await self.trigger()
 
     async def _turn(self) -> None:
         status = await self._blob.read()
@@ -224,7 +223,7 @@ class Timer:
 
     def _failures_after(self, outcome: Outcome) -> tuple[int, str]:
         """Failures in a row, and the last of them. A run that is left out changes neither."""
-        if outcome.result == "paced":
+        if outcome.result in ("paced", "stopped"):
             return self.status.failures, self.status.last_error
         if outcome.result == "error":
             return self.status.failures + 1, outcome.detail
@@ -250,7 +249,6 @@ class Timer:
         return following(self.schedule, max(due.at, started) if due.past_due else due.at, ended)
 
     async def _outcome(self, due: datetime, now: datetime, *, past_due: bool, triggered: bool) -> Outcome:
-        text, self._input = self._input, ""
         run = Run(
             due=due,
             now=now,
@@ -260,20 +258,28 @@ class Timer:
             state=dict(self.status.state),
             may_go_on=self._may_go_on,
             triggered=triggered,
-            input=text,
         )
         self.running = True
         try:
             with sourcing(f"run {self.job.name}"):
-                return await self.job.run(run)
+                async with grace(self._stopping, GRACE_S) as limit:
+                    return await self.job.run(run)
         except (LeaseLostError, FencedError):
             raise
+        except TimeoutError as error:
+            if not limit.expired():
+                return self._failed(run, error)
+            log.warning("run cut off by the shutdown", source=self.job.name, due=due.isoformat())
+            return Outcome(self.status.cursor, self.status.state, "stopped")
         except Exception as error:
-            detail = f"{type(error).__name__}: {error}"
-            log.error("run failed", source=self.job.name, due=due.isoformat(), error=detail)
-            return Outcome(self.status.cursor, self.status.state, "error", detail)
+            return self._failed(run, error)
         finally:
             self.running = False
+
+    def _failed(self, run: Run, error: Exception) -> Outcome:
+        detail = f"{type(error).__name__}: {error}"
+        log.error("run failed", source=self.job.name, due=run.due.isoformat(), error=detail)
+        return Outcome(self.status.cursor, self.status.state, "error", detail)
 
     def _may_go_on(self) -> bool:
         return self._lease.is_held and not self._stopping.is_set() and self.enabled.is_set()

@@ -71,6 +71,8 @@ class Request:
     """What `parse` must know of the request."""
     cost: int = 1
     """Calls that the provider counts it as."""
+    not_before: datetime | None = None
+    """When the provider has what is asked for; until then the call is left out."""
 
     @property
     def label(self) -> str:
@@ -107,7 +109,10 @@ class Source(Protocol):
         """Plants that the source itself brings, e.g. the series of a region; usually none."""
 
     def request(self, since: datetime, now: datetime) -> Sequence[Request]:
-        """The calls that bring what is known of the time after `since`. Pure."""
+        """The calls that bring what is known of the time after `since`, up to `now`. Pure.
+
+        To catch up, a span of the past is asked for: then `now` is its end.
+        """
 
     def parse(self, body: bytes, request: Request) -> Answer:
         """The observations of an answer. Pure. Raises `AnswerError`."""

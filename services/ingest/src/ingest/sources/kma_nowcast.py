@@ -61,14 +61,12 @@ class KmaNowcast:
         return ()
 
     def request(self, since: datetime, now: datetime) -> Sequence[Request]:
-        """Each cell that plants stand in, for each full hour that is published."""
+        """Each cell that plants stand in, for each full hour."""
         cells = grouped(self._places(), lambda site: grid_cell(site.latitude, site.longitude), MOST_CELLS)
-        hour = (now - timedelta(seconds=LAG_S)).replace(minute=0, second=0, microsecond=0)
-        hours: list[datetime] = []
-        while hour > since and len(hours) < 3:
-            hours.append(hour)
-            hour -= timedelta(hours=1)
-        return [self._call(one, cell, sites) for one in reversed(hours) for cell, sites in sorted(cells.items())]
+        begin = since.replace(minute=0, second=0, microsecond=0)
+        count = (now - begin) // timedelta(hours=1)
+        hours = [begin + timedelta(hours=step) for step in range(1, count + 1)]
+        return [self._call(one, cell, sites) for one in hours for cell, sites in sorted(cells.items())]
 
     def _call(self, hour: datetime, cell: Cell, sites: Sequence[Site]) -> Request:
         local = hour.astimezone(KST)
@@ -82,7 +80,9 @@ class KmaNowcast:
             "ny": cell[1],
         }
         return Request(
-            url_with_key(self._url, self._key, query), context={"plants": json.dumps([site.plant_id for site in sites])}
+            url_with_key(self._url, self._key, query),
+            context={"plants": json.dumps([site.plant_id for site in sites])},
+            not_before=hour + timedelta(seconds=LAG_S),
         )
 
     def parse(self, body: bytes, request: Request) -> Answer:
