@@ -77,11 +77,18 @@ def test_without_a_span_two_hours_of_readings_are_kept_at_the_most() -> None:
     """However much the hub retains, what the last whole hour has left behind is dropped as newer readings come, and not
     taken up again from the partitions that are read later."""
     day, before = range(0, 86_400, 60), range(-3600, 79_201, 3600)
-    assert kept(None, *day, *before) == ([*range(79_200, 86_400, 60), 79_200], 121)
+    assert kept(None, *day, *before) == ([*range(79_200, 86_400, 60), 79_200], 125)
+
+
+def test_an_hour_is_whole_five_minutes_after_its_end() -> None:
+    """Its last windows wait for stragglers and are not stored before, which is no difference."""
     keeping = Kept(None)
-    for second in day:
-        keeping.add(reading(second))
-    assert keeping.span == Span(START + timedelta(hours=22), START + timedelta(hours=23))
+    ends: list[datetime] = []
+    for minutes in (123, 124, 125, 184, 185):
+        keeping.add(reading(minutes * 60))
+        assert keeping.span
+        ends.append(keeping.span.end)
+    assert [(end - START) // timedelta(hours=1) for end in ends] == [1, 1, 2, 2, 3]
 
 
 def test_windows_of_another_length_are_computed() -> None:

@@ -30,6 +30,8 @@ from heliograph.wire import MalformedError, body_of, readings_codec
 
 TOLERANCE = 1e-9
 HOUR = timedelta(hours=1)
+SETTLING = timedelta(minutes=5)
+"""An hour is whole once a reading is this much later: windows wait for stragglers, and take their way to Cosmos DB."""
 EPOCH = datetime.fromtimestamp(0, UTC)
 LONGEST_S = 7 * 86_400
 """A window of the analyzer is no longer."""
@@ -82,13 +84,13 @@ class Span:
 
 def last_hour(newest: datetime, window: Tumbling) -> Span:
     """The last whole hour before the newest reading, by the readings' own time."""
-    end = newest.replace(minute=0, second=0, microsecond=0)
+    end = (newest - SETTLING).replace(minute=0, second=0, microsecond=0)
     return Span(end - HOUR, end, window)
 
 
 class Kept:
     """Of all readings that come, those that are to be verified: all that the span asked for covers, or without one
-    those from the last whole hour on, which moves with the newest; so never more than two hours of them."""
+    those from the last whole hour on, which moves with the newest; so little more than two hours of them."""
 
     def __init__(self, asked: Span | None, window: Tumbling = TEN_SECONDS) -> None:
         self.span = asked
@@ -99,7 +101,7 @@ class Kept:
 
     def add(self, one: Reading) -> None:
         """Keeps a reading, and drops those that it leaves behind."""
-        if self._moves and (self.span is None or one.observed_at >= self.span.end + HOUR):
+        if self._moves and (self.span is None or one.observed_at - SETTLING >= self.span.end + HOUR):
             self.span = last_hour(one.observed_at, self._window)
             self.readings = [earlier for earlier in self.readings if self._wants(earlier, self.span)]
         if self.span and self._wants(one, self.span):
@@ -170,13 +172,13 @@ def _compare(truth: Fold, window: PlantWindow) -> Iterator[str]:
 
 
 async def read_retained(settings: ServiceSettings, refused: Set[Place], kept: Kept) -> None:
-    """Gives `kept` the readings that the hub still has, in order within each partition, without the refused copies.
-    What can't be read is left to the dead letters."""
+    """Gives `kept` the readings that the hub has as it begins, in order within each partition, without the refused
+    copies. What can't be read is left to the dead letters."""
     async with consumer_client(settings, topology.READINGS_HUB, "$Default") as client:
-        for partition in await client.get_partition_ids():
-            facts = await client.get_partition_properties(partition)
-            if not facts["is_empty"]:
-                await _read_partition(client, partition, int(facts["last_enqueued_sequence_number"]), refused, kept)
+        facts = [await client.get_partition_properties(one) for one in await client.get_partition_ids()]
+        for one in facts:
+            if not one["is_empty"]:
+                await _read_partition(client, one["id"], int(one["last_enqueued_sequence_number"]), refused, kept)
 
 
 async def _read_partition(
@@ -186,11 +188,13 @@ async def _read_partition(
 
     async def take(_context: PartitionContext, events: list[EventData]) -> None:
         for event in events:
+            sequence = event.sequence_number or 0
+            if sequence > last:
+                break
             try:
                 decoded = readings_codec.decode(body_of(event))
             except MalformedError:
                 continue
-            sequence = event.sequence_number or 0
             bad = {one.index for one in decoded.rejected}
             places = (index for index in itertools.count() if index not in bad)
             for one in decoded.messages:
