@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import reduce
 from unittest import mock
 
 import numpy as np
@@ -213,7 +215,7 @@ def _forgetful_take(self: Partition, sequence: int, enqueued_us: int, body: byte
 
 
 def _rounded_each_time(self: _Groups, values: np.ndarray) -> np.ndarray:
-    return np.array([sum(values[self.order].tolist())])
+    return np.array([reduce(operator.add, values[self.order].tolist())])  # `sum` compensates from Python 3.12 on
 
 
 def _ever_fresh(self: Carried, table: Table, expected_kw: np.ndarray, end_us: int, plants: int) -> Carried:
