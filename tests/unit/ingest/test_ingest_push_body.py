@@ -4,7 +4,7 @@ import pytest
 
 from ingest.push_body import BodyError, parse_push
 
-DEEP = b"[" * 100_000 + b"]" * 100_000
+DEEP = b"[" * 1_000_000 + b"]" * 1_000_000
 FIELD = b'{"plant_id": ' + DEEP + b', "observed_at": "2026-06-21T03:00:00Z"}'
 
 
