@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -81,7 +81,10 @@ def answers(url: str) -> bool:
     try:
         with urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
-    except (URLError, OSError):
+    except HTTPError as error:
+        error.close()
+        return False
+    except OSError:
         return False
 
 
