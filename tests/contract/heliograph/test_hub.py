@@ -162,6 +162,49 @@ async def test_lag_grows_while_work_on_a_batch_hangs(settings: ReaderSettings, m
             break
 
 
+async def test_lag_is_told_of_a_partition_that_nothing_came_from(
+    settings: ReaderSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver that has been silent since its claim shows the lag behind its checkpoint."""
+    monkeypatch.setattr(hub, "LAG_EVERY_S", 0.2)
+    await send(settings, "s03", "first", "second")
+    assert len(await read(settings, 2)) == 2
+    await send(settings, "s03", *["more"] * 7)
+    async with asyncio.timeout(30), open_reader(settings, HUB, GROUP) as reader:
+        async for item in reader.items(asyncio.Event()):
+            assert not isinstance(item, Batch) or not item.events
+            if isinstance(item, Claimed) and await reader._last_enqueued(item.partition) == 8:
+                while lag(item.partition) != 7:
+                    await asyncio.sleep(0.05)
+                break
+
+
+async def test_no_batch_comes_of_a_partition_that_was_lost_meanwhile(settings: ReaderSettings) -> None:
+    """Batches that wait while the work hangs are dropped when another replica takes their partition."""
+    stop, hanging, taken = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    for number in range(32):
+        await send(settings, f"s{number:02d}", "event")
+
+    async def second() -> None:
+        await hanging.wait()
+        async with open_reader(settings, HUB, GROUP) as reader:
+            async for _ in reader.items(stop):
+                if len(reader.owned) == 4:
+                    taken.set()
+
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        tasks.create_task(second())
+        async with open_reader(settings, HUB, GROUP) as reader:
+            async for item in reader.items(stop):
+                if isinstance(item, Batch) and len(reader.owned) == 8 and not hanging.is_set():
+                    hanging.set()
+                    await taken.wait()
+                elif isinstance(item, Batch) and taken.is_set():
+                    assert item.partition in reader._claimed
+                    if len(reader.owned) == 4:
+                        stop.set()
+
+
 async def test_the_lag_of_a_lost_partition_is_told_no_more(settings: ReaderSettings) -> None:
     """Once a partition is another replica's, this one's metrics do not go on about what it last saw."""
     stop, started = asyncio.Event(), asyncio.Event()

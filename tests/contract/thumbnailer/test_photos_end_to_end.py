@@ -20,6 +20,7 @@ from heliograph.topology import INSIGHTS_HUB
 from thumbnailer.photos import photo_id
 from thumbnailer.queue import WorkQueue
 from thumbnailer.reconcile import Reconciler
+from thumbnailer.uploads import Uploads
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -294,6 +295,53 @@ async def test_a_receipt_that_cannot_be_written_stops_no_other_photo(bench, phot
     assert [name for name in bench.names() if name.startswith("p1/b.jpg/")]
     (message,) = bench.poison.receive_messages()
     assert json.loads(message.content)["Reason"] == "failed"
+
+
+async def test_a_photo_that_the_storage_refuses_to_show_stops_no_other(bench, photo, wait, monkeypatch):
+    """A photo about which the storage answers with a refusal is poisoned after its tries, and the others go on. So
+    does one that is encrypted with a key of its owner's, or has a name that the storage takes for none."""
+    stat = Uploads.stat
+
+    async def refusing(uploads, name):
+        if name == "p/sealed.jpg":
+            raise HttpResponseError("409: the blob is encrypted with a key of its owner's")
+        return await stat(uploads, name)
+
+    monkeypatch.setattr(Uploads, "stat", refusing)
+    bench.uploads.upload_blob("p/good.jpg", photo())
+    bench.queue.send_message(grid_event(bench.places.uploads, "p/sealed.jpg"))
+    async with bench.running(trigger_tries=1):
+        await wait(bench.poison.peek_messages, "the poison message")
+        bench.queue.send_message(grid_event(bench.places.uploads, "p/good.jpg"))
+        await wait(lambda: len(bench.names()) == 2, "the other photo's thumbnails")
+    (message,) = bench.poison.receive_messages()
+    assert json.loads(message.content)["BlobName"] == "p/sealed.jpg"
+    assert bench.queue.get_queue_properties().approximate_message_count == 0
+
+
+async def test_a_photo_that_comes_back_while_it_is_removed_keeps_its_receipt(bench, photo, told, monkeypatch):
+    """A replica that saw a photo gone removes nothing of what another has made of it since, and its own word that the
+    photo is gone is not the last."""
+    plant = f"plant-{uuid4().hex[:8]}"
+    name = f"{plant}/p.jpg"
+    tell, came_back = Reconciler._tell, asyncio.Event()
+    async with bench.opened("one") as one, bench.opened("two") as two:
+        bench.uploads.upload_blob(name, photo("red"))
+        assert await one.trigger.reconciler.reconcile(name) == "made"
+        bench.uploads.delete_blob(name)
+
+        async def telling(reconciler, message):
+            if message.deleted and not came_back.is_set():
+                came_back.set()
+                bench.uploads.upload_blob(name, photo("blue"))
+                assert await two.trigger.reconciler.reconcile(name) == "made"
+            await tell(reconciler, message)
+
+        monkeypatch.setattr(Reconciler, "_tell", telling)
+        assert await one.trigger.reconciler.reconcile(name) == "current"
+    assert [blob.metadata["state"] for blob in bench.receipts.list_blobs(include=["metadata"])] == ["done"]
+    assert len(bench.names()) == 2
+    assert not (await told(plant, 4))[-1].deleted
 
 
 async def test_a_message_that_was_taken_five_times_is_given_up(bench, photo, wait):

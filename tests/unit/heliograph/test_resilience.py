@@ -4,11 +4,20 @@ from email.utils import formatdate
 from types import SimpleNamespace
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, IncompleteReadError, ResourceNotFoundError, ServiceResponseError
 from azure.eventhub._pyamqp.error import ErrorCondition, MessageException
 from azure.eventhub.exceptions import EventDataSendError
 
-from heliograph.resilience import BREAKER_OPEN, RETRIES, CircuitOpenError, Guard, is_transient, retry_after_s
+from heliograph.resilience import (
+    ANSWER_S,
+    BREAKER_OPEN,
+    RETRIES,
+    CircuitOpenError,
+    Guard,
+    hasty,
+    is_transient,
+    retry_after_s,
+)
 
 
 def http_error(status: int, headers: dict[str, str] | None = None) -> HttpResponseError:
@@ -100,6 +109,64 @@ async def test_the_breaker_opens_and_closes() -> None:
     assert BREAKER_OPEN.labels("breaker")._value.get() == 0
 
 
+async def test_who_waits_for_an_answer_waits_for_no_long_pause() -> None:
+    """A call that somebody waits for is tried again soon, however long a pause the neighbour asks for."""
+    async with asyncio.timeout(ANSWER_S / 2):
+        assert await hasty("hasty")(Neighbour(http_error(503, {"retry-after": "20"}))) == "done"
+
+
+async def opened(careful: Guard, failures: int) -> None:
+    """Fails so often that the circuit is open."""
+    for _ in range(failures):
+        with pytest.raises(TimeoutError):
+            await careful(Neighbour(TimeoutError()))
+
+
+async def test_a_cancelled_call_says_nothing_about_the_neighbour() -> None:
+    """Calls that their callers give up do not open the circuit to a neighbour that is well."""
+    careful = guard("cancelled", attempts=1, breaker_threshold=2)
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await careful(asyncio.Event().wait)
+    assert await careful(Neighbour()) == "done"
+
+
+async def test_one_call_tries_a_neighbour_that_was_left_alone() -> None:
+    """Of many who wait for a neighbour to come back, one asks it, and the others hear that it is left alone."""
+    careful = guard("half-open", attempts=1, breaker_threshold=2, breaker_ttl_s=0.02)
+    await opened(careful, 2)
+    await asyncio.sleep(0.03)
+    asked = 0
+
+    async def ask() -> None:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.01)
+        raise TimeoutError
+
+    said = await asyncio.gather(*(careful(ask) for _ in range(50)), return_exceptions=True)
+    assert asked == 1
+    assert sum(isinstance(one, CircuitOpenError) for one in said) == 49
+
+
+async def test_a_clock_set_back_keeps_no_circuit_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The neighbour is left alone for the time that was meant, whatever the machine's clock says."""
+    careful = guard("clock", attempts=1, breaker_threshold=2, breaker_ttl_s=0.02)
+    await opened(careful, 2)
+    now_s = time.time
+    monkeypatch.setattr(time, "time", lambda: now_s() - 3600)
+    await asyncio.sleep(0.03)
+    assert await careful(Neighbour()) == "done"
+
+
+async def test_an_open_circuit_is_waited_for() -> None:
+    """A blink of the neighbour, met by several calls at once, fails none of them: they wait until it may be asked."""
+    careful = Guard("blink", base_wait_s=0.001, attempts=4, breaker_threshold=5, breaker_ttl_s=0.1)
+    calls = [careful(Neighbour(ConnectionResetError())) for _ in range(8)]
+    assert await asyncio.gather(*calls) == ["done"] * 8
+
+
 async def test_mistakes_do_not_open_the_breaker() -> None:
     """Refusals that are our own fault say nothing about the neighbour's health."""
     careful = guard("mistakes", attempts=1, breaker_threshold=2)
@@ -140,6 +207,16 @@ def test_what_counts_as_transient() -> None:
     assert not is_transient(http_error(403))
     assert is_transient(ExceptionGroup("both", [http_error(503), TimeoutError()]))
     assert not is_transient(ExceptionGroup("one", [http_error(503), http_error(403)]))
+
+
+@pytest.mark.parametrize("cause", [IncompleteReadError("3 of 10 bytes"), ServiceResponseError("reset")])
+def test_an_answer_that_was_cut_off_is_asked_for_again(cause: Exception) -> None:
+    """A connection that breaks in the middle of a blob may hold the next time, also as the SDK wraps it."""
+    wrapped = HttpResponseError("cut off")
+    wrapped.__cause__ = cause
+    assert is_transient(cause)
+    assert is_transient(wrapped)
+    assert not is_transient(ResourceNotFoundError("gone"))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import socket
 import pytest
 from pydantic import Field
 
+from heliograph.blobs import open_blobs
+from heliograph.hub import ReaderSettings, open_reader
 from heliograph.runtime import Service, run
 from heliograph.settings import CosmosSettings, ServiceSettings, WrongSettingError, read_settings
 
@@ -98,3 +100,24 @@ def test_a_setting_that_the_work_finds_wrong_is_said_in_one_line(
             run("test", ServiceSettings, _refuse)
         assert f"127.0.0.1:{taken.getsockname()[1]}" in capsys.readouterr().out
     assert stop.value.code == 2
+
+
+async def _open_all(service: Service[ReaderSettings]) -> None:
+    async with open_reader(service.settings, "hub", "group"), open_blobs(service.settings):
+        raise AssertionError("opened")
+
+
+@pytest.mark.parametrize("variable", ["HELIOGRAPH_EVENTHUB_CONNECTION_STRING", "HELIOGRAPH_STORAGE_CONNECTION_STRING"])
+def test_a_connection_string_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str
+) -> None:
+    """A connection string that the SDK can't read ends the process with code 2, named, and is not shown."""
+    given = WAY_IN | {"HELIOGRAPH_HTTP_HOST": "127.0.0.1", "HELIOGRAPH_HTTP_PORT": "0", variable: "s3cret"}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stop:
+        run("test", ReaderSettings, _open_all)
+    said = capsys.readouterr().out
+    [line] = [line for line in said.splitlines() if "wrong setting" in line]
+    assert (stop.value.code, json.loads(line)["error"].split(":")[0]) == (2, variable)
+    assert "s3cret" not in said

@@ -60,11 +60,12 @@ def test_body_survives_the_event(*, compress: bool) -> None:
 
 
 def test_broken_gzip_is_refused() -> None:
-    """Compression that is cut off, false or a bomb is refused with the reason."""
+    """Compression that is cut off, false, a bomb or followed by more is refused with the reason."""
     whole = gzip.compress(b"[" + b" " * 100 + b"]")
     for content, reason in [
         (whole[:-6], "cut off"),
         (b"[]", "no gzip"),
+        (whole + whole, f"followed by {len(whole)} bytes"),
         (gzip.compress(b" " * (wire.MAX_BODY_BYTES + 1)), "unfolds to more"),
     ]:
         event = wire.to_event(content)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from thumbnailer.imaging.recipe import ImageRefusedError, Recipe, parse_presets
-from thumbnailer.sandbox import Sandbox, SandboxError, SandboxSettings
+from thumbnailer.sandbox import Sandbox, SandboxError, SandboxSettings, UndecidedError
 
 SMALL = Recipe(presets=parse_presets("card=16x16:contain:png"))
 SLOW = Recipe(presets=parse_presets(" ".join(f"{name}=3000x3000:contain:avif:95" for name in "abcdefghijkl")))
@@ -116,11 +116,13 @@ async def test_an_image_that_needs_too_much_memory_is_refused(encode):
 
 
 async def test_an_image_that_takes_too_long_is_broken_off(encode):
-    """The parent ends a worker that has not answered in time, and the next image gets a new one."""
+    """The parent ends a worker that has not answered in time, and the next image gets a new one. The image is not
+    refused: what keeps a worker busy runs into its limit of CPU time, so this one was kept from working."""
     large = encode(Image.new("L", (3000, 3000)), "PNG")
     async with Sandbox(SLOW, SandboxSettings(workers=1, image_timeout_s=0.3)) as sandbox:
         await sandbox.probe()
-        assert (await refusal(sandbox, large)).reason == "timeout"
+        with pytest.raises(UndecidedError, match=r"more than 0\.3 s"):
+            await sandbox.make(large)
         assert (await sandbox.make(encode(Image.new("RGB", (32, 32)), "PNG"))).width == 32
 
 
@@ -144,6 +146,39 @@ async def test_a_worker_that_dies_takes_one_image_with_it(encode):
         assert error.reason == "crash"
         assert "SIGSEGV" in error.detail
         assert await served_by(sandbox, encode(Image.new("RGB", (32, 32)), "PNG")) != victim
+
+
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_worker_that_is_ended_from_outside_is_not_blamed_on_its_image(encode, sign):
+    """A kernel short of memory, or a service manager, that ends a worker says nothing about the image in its hand."""
+    large = encode(Image.new("L", (3000, 3000)), "PNG")
+    async with Sandbox(SLOW, SandboxSettings(workers=1)) as sandbox:
+        working = asyncio.create_task(sandbox.make(large))
+        while not sandbox.busy:
+            await asyncio.sleep(0.01)
+        os.kill(*sandbox.busy, sign)
+        with pytest.raises(UndecidedError):
+            await working
+        assert await served_by(sandbox, encode(Image.new("RGB", (32, 32)), "PNG"))
+
+
+TAKEN_OVER = """
+import os, sys, time
+from thumbnailer.sandbox.frames import Ready, encoder, frame, read_frame
+read_frame(sys.stdin.buffer)
+os.write(1, frame(encoder.encode(Ready(()))))
+sys.stdin.buffer.read(4)
+os.close(0)
+os.close(1)
+time.sleep(60)
+"""
+
+
+async def test_a_worker_that_closes_its_pipes_is_blamed_on_its_image(encode, monkeypatch):
+    """One that gives no answer and does not end either has been taken over: we end it, and its image is refused."""
+    monkeypatch.setattr("thumbnailer.sandbox.process._COMMAND", (sys.executable, "-c", TAKEN_OVER))
+    async with Sandbox(SMALL, SandboxSettings(workers=1)) as sandbox:
+        assert (await refusal(sandbox, encode(Image.new("RGB", (32, 32)), "PNG"))).reason == "crash"
 
 
 async def test_a_worker_that_died_idle_is_not_blamed_on_the_next_image(encode):

@@ -16,10 +16,12 @@ from azure.storage.queue.aio import QueueServiceClient
 from heliograph import azure_time
 from heliograph.credentials import identity
 from heliograph.resilience import Guard
-from heliograph.settings import ServiceSettings
+from heliograph.settings import ServiceSettings, named
 
 ANY: Final = "*"
 """Write whatever is there."""
+SDK_RETRIES: Final = 0
+"""The storage's SDK waits 15 seconds before its first retry and heeds no Retry-After: a `Guard` tries again instead."""
 
 
 class FencedError(RuntimeError):
@@ -36,25 +38,29 @@ class Stored:
 
 @asynccontextmanager
 async def open_blobs(settings: ServiceSettings) -> AsyncIterator[BlobServiceClient]:
-    """The blob service of the storage account."""
+    """The blob service of the storage account. Its calls are tried once: they are for a `Guard`."""
+    options: Any = {"raw_response_hook": azure_time.hear, "retry_total": SDK_RETRIES}
     if settings.storage_connection_string:
         connection = settings.storage_connection_string.get_secret_value()
-        client = BlobServiceClient.from_connection_string(connection, raw_response_hook=azure_time.hear)
+        with named("STORAGE_CONNECTION_STRING"):
+            client = BlobServiceClient.from_connection_string(connection, **options)
     else:
         url = f"https://{settings.storage_account}.blob.core.windows.net"
-        client = BlobServiceClient(url, credential=identity(), raw_response_hook=azure_time.hear)
+        client = BlobServiceClient(url, credential=identity(), **options)
     async with client:
         yield client
 
 
 @asynccontextmanager
 async def open_queues(settings: ServiceSettings) -> AsyncIterator[QueueServiceClient]:
-    """The queue service of the storage account."""
+    """The queue service of the storage account. Its calls are tried once: they are for a `Guard`."""
     if settings.storage_connection_string:
-        client = QueueServiceClient.from_connection_string(settings.storage_connection_string.get_secret_value())
+        connection = settings.storage_connection_string.get_secret_value()
+        with named("STORAGE_CONNECTION_STRING"):
+            client = QueueServiceClient.from_connection_string(connection, retry_total=SDK_RETRIES)
     else:
         url = f"https://{settings.storage_account}.queue.core.windows.net"
-        client = QueueServiceClient(url, credential=identity())
+        client = QueueServiceClient(url, credential=identity(), retry_total=SDK_RETRIES)
     async with client:
         yield client
 
@@ -126,20 +132,28 @@ class BlobFolder:
                 raise
             raise FencedError(f"{self.container}/{name} was changed by another: {error.message}") from error
 
-    async def delete(self, name: str) -> None:
-        """Removes the blob if it is there."""
+    async def delete(self, name: str, *, etag: str = ANY) -> None:
+        """Removes the blob if it is there. Raises `FencedError` if it is not the one that was read under `etag`."""
+        condition: Any = {} if etag == ANY else {"etag": etag, "match_condition": MatchConditions.IfNotModified}
 
         async def call() -> None:
             try:
-                await self._client.delete_blob(name)
+                await self._client.delete_blob(name, **condition)
             except ResourceNotFoundError:
                 return
 
-        await self._guard(call)
+        try:
+            await self._guard(call)
+        except ResourceModifiedError as error:
+            raise FencedError(f"{self.container}/{name} was changed by another: {error.message}") from error
 
     async def names(self, prefix: str = "") -> AsyncIterator[str]:
         """The names that begin with the prefix, in order."""
-        async for name in self._client.list_blob_names(name_starts_with=prefix):
+
+        async def call() -> list[str]:
+            return [name async for name in self._client.list_blob_names(name_starts_with=prefix)]
+
+        for name in await self._guard(call):
             yield name
 
 

@@ -22,7 +22,7 @@ from pydantic import Field
 from heliograph import azure_time
 from heliograph.credentials import identity
 from heliograph.resilience import Guard
-from heliograph.settings import ServiceSettings
+from heliograph.settings import ServiceSettings, named
 from heliograph.telemetry import log
 from heliograph.topology import CHECKPOINTS
 from heliograph.tracing import processing, sending
@@ -32,6 +32,10 @@ PROPERTIES_S = 10.0
 """Patience with a question that is asked again anyway."""
 LAG_EVERY_S = 30.0
 """Between two looks at how far the hub is ahead, beside what comes with each batch."""
+
+SOON = {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
+"""Between the SDK's tries to claim a partition. It gives up a partition that it can't claim, and its own 15 seconds are
+as long as others wait before they take over."""
 
 LAG = Gauge("heliograph_hub_lag_events", "Events in the hub beyond the last one taken", ["hub", "partition"])
 CHECKPOINTED = Gauge(
@@ -160,7 +164,7 @@ class HubReader:
                 handover = getting.result()
             finally:
                 getting.cancel()
-            if self._is_current(handover.item):
+            if not handover.done.is_set() and self._is_current(handover.item):
                 return handover
             handover.done.set()
 
@@ -211,7 +215,10 @@ class HubReader:
     async def _hand_over(self, item: Item) -> None:
         done = asyncio.Event()
         self._handovers.put_nowait(_Handover(item, done))
-        await done.wait()
+        try:
+            await done.wait()
+        finally:
+            done.set()  # cancelled with the partition: what still waits in the queue is another's by now
 
     async def _on_batch(self, context: PartitionContext, events: list[EventData]) -> None:
         if context.partition_id not in self._claimed:  # the SDK goes on where its claim failed; this lets it try again
@@ -234,10 +241,13 @@ class HubReader:
 
     async def _first_checkpoint(self, context: PartitionContext) -> None:
         """Gives a partition that was never read a checkpoint at its start. Without one, KEDA counts all that the
-        hub retains as lag, and never scales to zero."""
+        hub retains as lag, and never scales to zero. What was taken is known from here on, so that the lag is told of
+        a receiver, too, that stays silent from the beginning."""
         place = (context.fully_qualified_namespace, context.eventhub_name, context.consumer_group)
         known = await self._guard(lambda: self._store.list_checkpoints(*place))
-        if any(checkpoint["partition_id"] == context.partition_id for checkpoint in known):
+        taken = [one["sequence_number"] for one in known if one["partition_id"] == context.partition_id]
+        self._taken[context.partition_id] = int(taken[0] or 0) if taken else -1
+        if taken:
             return
         first: dict[str, Any] = {
             "fully_qualified_namespace": place[0],
@@ -268,18 +278,21 @@ class _Store(BlobCheckpointStore):
 
 def checkpoint_store(settings: ServiceSettings) -> BlobCheckpointStore:
     """The checkpoints of all consumer groups."""
+    options: Any = {"raw_response_hook": azure_time.hear, **SOON}
     if settings.storage_connection_string:
         connection = settings.storage_connection_string.get_secret_value()
-        return _Store.from_connection_string(connection, CHECKPOINTS, raw_response_hook=azure_time.hear)
+        with named("STORAGE_CONNECTION_STRING"):
+            return _Store.from_connection_string(connection, CHECKPOINTS, **options)
     url = f"https://{settings.storage_account}.blob.core.windows.net"
-    return _Store(url, CHECKPOINTS, credential=identity(), raw_response_hook=azure_time.hear)
+    return _Store(url, CHECKPOINTS, credential=identity(), **options)
 
 
 def consumer_client(settings: ServiceSettings, hub: str, group: str, **options: Any) -> EventHubConsumerClient:  # noqa: ANN401
     """The SDK's consumer of a hub; `options` as the SDK has them."""
     if settings.eventhub_connection_string:
         connection = settings.eventhub_connection_string.get_secret_value()
-        return EventHubConsumerClient.from_connection_string(connection, group, eventhub_name=hub, **options)
+        with named("EVENTHUB_CONNECTION_STRING"):
+            return EventHubConsumerClient.from_connection_string(connection, group, eventhub_name=hub, **options)
     return EventHubConsumerClient(settings.eventhub_namespace or "", hub, group, credential=identity(), **options)
 
 
@@ -352,7 +365,8 @@ def producer_client(settings: ServiceSettings, hub: str) -> EventHubProducerClie
     """The SDK's producer to a hub."""
     if settings.eventhub_connection_string:
         connection = settings.eventhub_connection_string.get_secret_value()
-        return EventHubProducerClient.from_connection_string(connection, eventhub_name=hub)
+        with named("EVENTHUB_CONNECTION_STRING"):
+            return EventHubProducerClient.from_connection_string(connection, eventhub_name=hub)
     return EventHubProducerClient(settings.eventhub_namespace or "", hub, credential=identity())
 
 

@@ -76,6 +76,6 @@ class BlobLease:
 
     async def _create(self) -> None:
         try:
-            await self._blob.upload_blob(b"", overwrite=False)
+            await self._guard(lambda: self._blob.upload_blob(b"", overwrite=False))
         except ResourceExistsError:
             return

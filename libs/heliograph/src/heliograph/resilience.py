@@ -3,24 +3,26 @@
     ConnectionError
      └── CircuitOpenError   the neighbour failed so often that it is left alone for a while
 
-Retried are time-outs, broken connections, 408, 429, Cosmos DB's 449 and 5xx; everything else is raised at once.
+Retried are time-outs, broken connections, answers cut off, 408, 429, Cosmos DB's 449 and 5xx; everything else is raised
+at once. Of those who wait while a circuit is open, one tries the neighbour when its time is over.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError, IncompleteReadError, ServiceResponseError
 from azure.eventhub.exceptions import AuthenticationError, EventDataSendError, EventHubError
 from prometheus_client import Counter, Gauge
 from purgatory import AsyncCircuitBreakerFactory
-from purgatory.domain.model import OpenedState
+from purgatory.domain.model import HALF_OPENED, OPENED
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 T = TypeVar("T")
@@ -60,12 +62,19 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, CircuitOpenError):
         return True
     if isinstance(error, HttpResponseError):
-        return error.status_code in RETRYABLE_STATUS
+        return error.status_code in RETRYABLE_STATUS or _is_cut_off(error)
     if isinstance(error, AuthenticationError):
         return False
     if isinstance(error, EventDataSendError):
         return error.error not in REFUSED_FOR_GOOD
     return isinstance(error, AzureError | EventHubError | TimeoutError | ConnectionError)
+
+
+def _is_cut_off(error: HttpResponseError) -> bool:
+    """Whether the connection broke within the answer's body; the storage's SDK wraps that in an error without a
+    status."""
+    broken = (IncompleteReadError, ServiceResponseError)
+    return isinstance(error, broken) or (error.status_code is None and isinstance(error.__cause__, broken))
 
 
 def retry_after_s(error: BaseException | None) -> float | None:
@@ -115,10 +124,14 @@ class Guard:
         self._backoff = wait_random_exponential(multiplier=base_wait_s, max=max_wait_s)
         self._max_wait_s = max_wait_s
         self._transient = transient
+        self._breaker_ttl_s = breaker_ttl_s
+        self._open_until_s = 0.0
+        """Of the monotonic clock: the breaker's own would stay open for as long as the machine's clock is set back."""
         self._breakers = AsyncCircuitBreakerFactory(
             default_threshold=breaker_threshold,
-            default_ttl=breaker_ttl_s,
-            exclude=[(Exception, lambda error: not transient(error))],
+            default_ttl=-math.inf,
+            # A cancelled call, too, says nothing about the neighbour.
+            exclude=[(BaseException, lambda error: not transient(error))],
         )
         self._breakers.add_listener(self._on_breaker)
         BREAKER_OPEN.labels(neighbour).set(0)
@@ -136,31 +149,43 @@ class Guard:
 
     async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T:
         breaker = await self._breakers.get_breaker(self.neighbour)
+        if not self._may_try(breaker.context.state):
+            last = f"; the last was {self._last}" if self._last else ""
+            raise CircuitOpenError(f"{self.neighbour} is left alone after repeated failures{last}")
         try:
             async with breaker, asyncio.timeout(self.timeout_s):
                 return await call()
-        except OpenedState as error:
-            last = f"; the last was {self._last}" if self._last else ""
-            raise CircuitOpenError(f"{self.neighbour} is left alone after repeated failures{last}") from error
         except Exception as error:
             self._last = f"{type(error).__name__}: {error}"
             raise
 
+    def _may_try(self, state: str) -> bool:
+        """While the circuit is half open, one call is on its way, and the others wait for what comes of it."""
+        return state != HALF_OPENED and (state != OPENED or time.monotonic() >= self._open_until_s)
+
     def _wait(self, state: RetryCallState) -> float:
-        asked = retry_after_s(state.outcome.exception()) if state.outcome else None
-        return min(asked, self._max_wait_s) if asked is not None else self._backoff(state)
+        error = state.outcome.exception() if state.outcome else None
+        asked = retry_after_s(error)
+        if asked is not None:
+            return min(asked, self._max_wait_s)
+        closed_s = self._open_until_s - time.monotonic()
+        if isinstance(error, CircuitOpenError) and 0 < closed_s <= self._max_wait_s:
+            return closed_s + random.uniform(0, closed_s / 10)  # noqa: S311 - so that not all come at once
+        return self._backoff(state)
 
     def _count(self, _state: RetryCallState) -> None:
         RETRIES.labels(self.neighbour).inc()
 
     def _on_breaker(self, _circuit: str, event: str, payload: object) -> None:
         if event == "state_changed":
-            BREAKER_OPEN.labels(self.neighbour).set(getattr(payload, "state", "") == "opened")
+            is_open = getattr(payload, "state", "") == OPENED
+            self._open_until_s = time.monotonic() + self._breaker_ttl_s if is_open else 0.0
+            BREAKER_OPEN.labels(self.neighbour).set(is_open)
 
 
 def hasty(neighbour: str) -> Guard:
     """A guard for calls that somebody waits for: two tries within `ANSWER_S`, and the short wait between them."""
-    return Guard(neighbour, timeout_s=ANSWER_S / 2, attempts=2)
+    return Guard(neighbour, timeout_s=ANSWER_S / 2, attempts=2, max_wait_s=ANSWER_S / 20)
 
 
 def _never(_state: RetryCallState) -> bool:

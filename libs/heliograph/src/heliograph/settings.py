@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal, NoReturn, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -17,6 +19,15 @@ class WrongSettingError(ValueError):
 
     It ends the process with code 2 and without a traceback, as what `read_settings` finds by itself does.
     """
+
+
+@contextmanager
+def named(variable: str) -> Iterator[None]:
+    """Gives the name of the setting to what a library says about its value. Raises `WrongSettingError`."""
+    try:
+        yield
+    except ValueError as error:
+        raise WrongSettingError(f"HELIOGRAPH_{variable}: {error}") from None
 
 
 class ServiceSettings(BaseSettings):

@@ -150,6 +150,8 @@ def _gunzip(body: bytes) -> bytes:
         raise MalformedError(f"the body unfolds to more than {MAX_BODY_BYTES} bytes")
     if not unzip.eof:
         raise MalformedError("the gzipped body is cut off")
+    if unzip.unused_data:  # another gzip, as writers that append make them
+        raise MalformedError(f"the gzipped body is followed by {len(unzip.unused_data)} bytes")
     return plain
 
 

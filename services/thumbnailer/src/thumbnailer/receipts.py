@@ -107,6 +107,7 @@ class Receipts:
             metadata=receipt.metadata(),
         )
 
-    async def remove(self, photo: str) -> None:
-        """Forgets a photo."""
-        await self._folder.delete(self._name(photo))
+    async def remove(self, photo: str, known: Filed) -> None:
+        """Forgets a photo. Raises `FencedError` if another has worked on it since `known` was read."""
+        if known.blob_etag is not None:
+            await self._folder.delete(self._name(photo), etag=known.blob_etag)

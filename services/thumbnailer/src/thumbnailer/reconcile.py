@@ -202,7 +202,7 @@ class Reconciler:
         if filed.receipt.photo is not None:
             await self._tell(msgspec.structs.replace(filed.receipt.photo, thumbnails=(), deleted=True))
         await self._sweep(_blobs(filed), keep=())
-        await self._receipts.remove(name)
+        await self._receipts.remove(name, filed)
         return "removed"
 
     async def _sweep(self, blobs: Iterable[str], *, keep: Iterable[str]) -> None:

@@ -155,13 +155,23 @@ class Trigger:
     async def _give_up(self, event: BlobEvent | Replay, reason: str, detail: str, tries: int) -> None:
         """Poisons what failed for reasons of its own that nobody foresaw."""
         if isinstance(event, BlobEvent):
-            await self._poison(event, await self.reconciler.etag(event.name), reason, detail, tries)
+            await self._poison(event, await self._etag(event.name), reason, detail, tries)
             return
         await self.queue.send_poison(
             replay_message(event.prefix, event.token, Reason=reason, Detail=detail[:2000], DequeueCount=tries)
         )
         POISONED.labels(reason).inc()
         log.warning("replay poisoned", prefix=event.prefix, reason=reason, detail=detail, tries=tries)
+
+    async def _etag(self, name: str) -> str:
+        """The photo's ETag now; empty when the storage refuses to say. Such a photo ends in the poison queue as any
+        other: raised here, its refusal would end the process, and its message the next one."""
+        try:
+            return await self.reconciler.etag(name)
+        except Exception as error:
+            if _is_passing(error):
+                raise
+            return ""
 
     async def _poison(self, event: BlobEvent, etag: str, reason: str, detail: str, tries: int) -> None:
         """The poison message first and the receipt after: a crash between the two tells of a photo twice, never not

@@ -4,6 +4,6 @@ parent (pool.py) ──frames (frames.py)──▶ worker.py: make(bytes) ──
                                           └─ shut in by lockdown.py and syscalls.py
 """
 
-from thumbnailer.sandbox.pool import Sandbox, SandboxError, SandboxSettings
+from thumbnailer.sandbox.pool import Sandbox, SandboxError, SandboxSettings, UndecidedError
 
-__all__ = ["Sandbox", "SandboxError", "SandboxSettings"]
+__all__ = ["Sandbox", "SandboxError", "SandboxSettings", "UndecidedError"]

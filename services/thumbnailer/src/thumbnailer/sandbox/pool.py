@@ -25,6 +25,10 @@ class SandboxError(RuntimeError):
     """No worker could be started: this is the machine's fault or ours, not the image's."""
 
 
+class UndecidedError(RuntimeError):
+    """The worker was ended from outside, or had no time: that says nothing about the image, which is tried again."""
+
+
 class SandboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How many workers there are, and what each may use."""
 
@@ -71,7 +75,7 @@ class Sandbox:
         """The thumbnails of an image.
 
         Raises `ImageRefusedError` with the reason for an image that is broken, forbidden or too much for a worker,
-        and `SandboxError` when there is no worker to be had.
+        `UndecidedError` when the worker was kept from it, and `SandboxError` when there is no worker to be had.
         """
         async with self._places:
             worker = await self._take()
@@ -107,8 +111,12 @@ class Sandbox:
                 return await self._in_thread(lambda: worker.answer(data), worker.kill)
         except TimeoutError as error:
             WORKERS_ENDED.labels("timeout").inc()
-            raise ImageRefusedError("timeout", f"decoding takes more than {timeout_s:g} s") from error
+            # An image that keeps a worker busy runs into its limit of CPU time: this one had to wait for it.
+            raise UndecidedError(f"decoding has taken more than {timeout_s:g} s") from error
         except WorkerDiedError as error:
+            if error.was_sent_away:
+                WORKERS_ENDED.labels("signal").inc()
+                raise UndecidedError(str(error)) from error
             verdict = error.verdict()
             WORKERS_ENDED.labels(verdict.reason).inc()
             log.warning("sandbox worker died", pid=worker.pid, reason=verdict.reason, detail=verdict.detail)

@@ -20,6 +20,7 @@ _F_SETPIPE_SZ: Final = 1031
 _PIPE_BYTES: Final = 1024 * 1024
 """Linux lets anyone have pipes of this size; a photo crosses in a few system calls."""
 _MAX_ANSWER_BYTES: Final = 256 * 1024 * 1024
+_FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 _COMMAND: Final = (sys.executable, "-I", "-m", "thumbnailer.sandbox.worker")
 _ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8"}
 """A worker inherits no variable: the keys of hubs and stores are among them."""
@@ -31,6 +32,14 @@ class WorkerDiedError(Exception):
     def __init__(self, code: int, detail: str = "") -> None:
         super().__init__(detail or f"the worker ended with code {code}")
         self.code = code
+        self._is_ours = bool(detail)
+        """Whether it was we who ended it, for what it did."""
+
+    @property
+    def was_sent_away(self) -> bool:
+        """Whether it ended by a signal that decoding can't raise: of a service manager, or of a kernel short of
+        memory."""
+        return not self._is_ours and -self.code in _FROM_OUTSIDE
 
     def verdict(self) -> ImageRefusedError:
         """What the worker's death says about the image that it had in hand."""
@@ -142,8 +151,10 @@ class WorkerProcess:
 
     def _died(self) -> WorkerDiedError:
         """Its pipes are closed, so it is ending or wants to look like it."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             self._process.wait(1)
+        except subprocess.TimeoutExpired:
+            return WorkerDiedError(self.kill(), "the worker closed its pipes and went on")
         return WorkerDiedError(self.kill())
 
     def retire(self) -> None:
