@@ -1,7 +1,10 @@
 """What was acknowledged is there after kill -9 and after a restart, once."""
 
+import os
 import random
+import resource
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +14,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import AzureError
 from azure.cosmos import CosmosClient, PartitionKey
+from azure.cosmos.exceptions import CosmosHttpResponseError, CosmosResourceNotFoundError
 
 
 def _client(server: Any) -> CosmosClient:
@@ -102,3 +106,78 @@ def test_a_taken_port_is_named(local_only: None, tmp_path: Path, server_process:
         port = taken.getsockname()[1]
         with pytest.raises(AssertionError, match=f"cannot listen on 127.0.0.1:{port}"):
             server_process(tmp_path, port=port)
+
+
+def test_a_folder_takes_one_server(local_only: None, tmp_path: Path, server_process: Callable[..., Any]) -> None:
+    """A second server on the same folder says so and ends with 1: two would number documents alike."""
+    first = server_process(tmp_path)
+    with pytest.raises(AssertionError, match=f"another Cosmos server works in {tmp_path}"):
+        server_process(tmp_path)
+    first.kill()
+    assert server_process(tmp_path).stop() == 0
+
+
+def test_a_folder_that_is_none_is_named(local_only: None, tmp_path: Path, server_process: Callable[..., Any]) -> None:
+    """What keeps the server from its data is said with its path, and not blamed on the port."""
+    (tmp_path / "file").touch()
+    with pytest.raises(AssertionError, match=f"{tmp_path / 'file'}: File exists"):
+        server_process(tmp_path / "file")
+    (tmp_path / "cosmos.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(AssertionError, match=f"the store in {tmp_path} cannot be used: file is not a database"):
+        server_process(tmp_path)
+
+
+def test_too_many_connections_end_nothing(local_only: None, tmp_path: Path, server_process: Callable[..., Any]) -> None:
+    """A server without a descriptor left for one more client serves on, and takes others once some have gone."""
+    server = server_process(tmp_path)
+    with _client(server) as client:
+        client.create_database("d")
+    port = int(server.endpoint.rstrip("/").rpartition(":")[2])
+    in_use = len(os.listdir(f"/proc/{server.process.pid}/fd"))
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (in_use + 8, in_use + 8))
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(12)]
+    time.sleep(1)
+    for one in clients:
+        one.close()
+    with _client(server) as client:
+        assert [one["id"] for one in client.list_databases()] == ["d"]
+    assert server.stop() == 0
+
+
+def test_a_full_disk_ends_nothing(local_only: None, tmp_path: Path, server_process: Callable[..., Any]) -> None:
+    """Where nothing can be written, writes are refused, reads go on, and what expires is gone; then all goes on."""
+    server = server_process(tmp_path)
+    with _client(server) as client:
+        container = client.create_database("d").create_container("c", PartitionKey("/pk"), default_ttl=1)
+        container.create_item({"id": "kept", "pk": "a", "ttl": -1})
+        container.create_item({"id": "brief", "pk": "a"})
+        _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        time.sleep(3)
+        assert server.is_running
+        assert container.read_item("kept", "a")["id"] == "kept"
+        with pytest.raises(CosmosResourceNotFoundError):
+            container.read_item("brief", "a")
+        with pytest.raises(CosmosHttpResponseError):
+            container.create_item({"id": "late", "pk": "a"})
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (most, most))
+        container.create_item({"id": "brief", "pk": "a"})
+    assert server.stop() == 0
+
+
+def test_what_has_expired_is_removed_as_fast_as_it_comes(
+    local_only: None, tmp_path: Path, server_process: Callable[..., Any]
+) -> None:
+    """A sweep takes all that is over, however much: else the store would grow for ever under a steady load."""
+    server = server_process(tmp_path)
+    with _client(server) as client:
+        container = client.create_database("d").create_container("c", PartitionKey("/pk"), default_ttl=2)
+        for batch in range(15):
+            documents = [("create", ({"id": f"{batch}-{number}", "pk": "a"},)) for number in range(100)]
+            container.execute_item_batch(documents, "a")
+    store = sqlite3.connect(tmp_path / "cosmos.sqlite")
+    deadline = time.monotonic() + 3.6
+    while left := store.execute("SELECT COUNT(*) FROM docs_1").fetchone()[0]:
+        assert time.monotonic() < deadline, f"{left} are left"
+        time.sleep(0.05)
+    store.close()
+    assert server.stop() == 0

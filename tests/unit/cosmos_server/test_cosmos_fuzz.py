@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,20 @@ async def test_what_nests_too_deep_is_refused(app: Any, tmp_path: Path) -> None:
     assert (await app.post(b"[" * 100_000, x_ms_documentdb_partitionkey='["p"]')).status == 400
     ids = " OR ".join(f"(c.id = '{number}' AND c.pk = 'p')" for number in range(1000))
     assert (await app.query(f"SELECT * FROM c WHERE {ids}")).status == 200
+
+
+async def test_a_page_of_changes_is_all_that_is_read(app: Any) -> None:
+    """A page of the change feed holds 4 MB at most, and no more than a page is ever in memory."""
+    for number in range(30):
+        assert (await app.create({"id": str(number), "pk": "p", "text": "x" * 1_500_000})).status == 201
+    tracemalloc.start()
+    try:
+        page = await app.send("GET", "docs", "dbs/d/colls/c", "dbs/d/colls/c/docs", a_im="Incremental Feed")
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [document["id"] for document in page.json()["Documents"]] == ["0", "1"]
+    assert peak_bytes < 30_000_000
 
 
 async def test_what_takes_too_long_ends(app: Any) -> None:

@@ -60,6 +60,16 @@ async def test_hubs_keep_their_partitions_over_a_restart(tmp_path: Path) -> None
     assert len(made_ms) == 1
 
 
+async def test_a_start_writes_nothing_that_stands(tmp_path: Path) -> None:
+    """What a hub remembers is written when it changes and not at each start, which a full disk would forbid."""
+    files = []
+    for count in (2, 2, 1, 4):
+        Namespace(tmp_path, BrokerConfig(hubs=(HubConfig("h", count),))).close()
+        files.append((tmp_path / "h" / "hub.json").stat().st_ino)
+    assert files[0] == files[1] == files[2]
+    assert len(Namespace(tmp_path, BrokerConfig(hubs=(HubConfig("h", 1),))).hub("h").partitions) == 4
+
+
 async def test_hubs_are_made_on_demand_and_come_back(tmp_path: Path) -> None:
     """A name that matches the pattern makes a hub, with any consumer group; another name does not."""
     config = BrokerConfig(on_demand=OnDemand("test-*", 3))

@@ -1,6 +1,8 @@
 """The broker as a whole: starting, stopping, and when it may acknowledge."""
 
 import asyncio
+import base64
+import contextlib
 import threading
 from pathlib import Path
 
@@ -45,6 +47,36 @@ async def test_an_idle_client_is_closed_and_comes_back(tmp_path: Path) -> None:
             while broker.connection_count:
                 await asyncio.sleep(0.05)
             await client.send_batch([EventData("y")], partition_id="0")
+
+
+_HANDSHAKE = (
+    b"GET /$servicebus/websocket HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Protocol: AMQPWSB10\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n\r\n"
+) % base64.b64encode(bytes(16))
+
+
+async def test_sockets_that_never_speak_are_cut(tmp_path: Path) -> None:
+    """After the idle time-out nobody holds a socket who sent nothing, half a header or half a handshake."""
+    async with Broker(data_dir=tmp_path, config=CONFIG, port=0) as broker:
+        for start in (b"", b"AM", b"GET / HT"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
+            writer.write(start)
+            with contextlib.suppress(ConnectionResetError):
+                await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+        assert broker.connection_count == 0
+
+
+async def test_a_websocket_message_has_a_bound(tmp_path: Path) -> None:
+    """One that says it is a terabyte long is refused at once (1009), before any of it is collected."""
+    async with Broker(data_dir=tmp_path, config=CONFIG, port=0) as broker:
+        reader, writer = await asyncio.open_connection("127.0.0.1", broker.port)
+        writer.write(_HANDSHAKE)
+        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"\x82\xff" + (1 << 40).to_bytes(8, "big") + bytes(4))
+        closing = await asyncio.wait_for(reader.readexactly(4), 10)
+        assert (closing[0], int.from_bytes(closing[2:])) == (0x88, 1009)
+        writer.close()
 
 
 async def test_publications_that_wait_together_share_an_fsync() -> None:

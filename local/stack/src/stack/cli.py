@@ -23,7 +23,7 @@ from heliograph.contracts import iso_seconds
 from stack.layout import HOST, WELL_KNOWN_PORTS, Plan
 from stack.operate import DEFAULT_DATA, Data, dead_letters, fail, lag, moment, out, verify_hour
 from stack.ports import taken
-from stack.state import StackState, other_clock, own_ports, running_stack
+from stack.state import FolderInUseError, StackState, other_clock, own_ports, running_stack
 
 app = typer.Typer(
     help="Heliograph watches a country's solar plants. This command runs all of it on this machine: the five "
@@ -69,16 +69,19 @@ def up(
         fail(f"Heliograph already runs in {data} (process {running.pid}): {_page(running.plan)}")
     begins = iso_seconds(moment("--start", start).astimezone(UTC)) if start else ""
     _make_folder(data)
-    ports = own_ports(data) if free else WELL_KNOWN_PORTS
-    if held := list(taken(ports)):
-        fail("\n".join([*held, "Stop what holds them, or use --free-ports."]))
-    plan = Plan(data=str(data), ports=ports, plants=plants, speed=speed, sources=sources, start=begins)
-    if first := other_clock(data, plan.clock):
-        fail(_CLOCKS.format(data=data, first=first, asked=plan.clock))
-    if detach:
-        _detached(plan)
-    else:
-        _foreground(plan)
+    try:
+        ports = own_ports(data) if free else WELL_KNOWN_PORTS
+        if held := list(taken(ports)):
+            fail("\n".join([*held, "Stop what holds them, or use --free-ports."]))
+        plan = Plan(data=str(data), ports=ports, plants=plants, speed=speed, sources=sources, start=begins)
+        if first := other_clock(data, plan.clock):
+            fail(_CLOCKS.format(data=data, first=first, asked=plan.clock))
+        if detach:
+            _detached(plan)
+        else:
+            _foreground(plan)
+    except OSError as error:
+        fail(f"--data: can't keep files in {data}: {error.strerror} ({error.filename})")
 
 
 def _make_folder(data: Path) -> None:
@@ -96,12 +99,12 @@ def _foreground(plan: Plan) -> None:
         out.print(f"  the page       {_page(plan)}")
         out.print(f"  its API        {_page(plan)}/api/v1/docs")
         out.print(f"  push readings  http://{HOST}:{plan.ports['ingest']}/docs")
-        out.print(f"  all data       {plan.data}")
+        out.print(f"  all data       {escape(plan.data)}")
         out.print("Stop it with Ctrl-C, or `heliograph down`.\n")
 
     try:
         asyncio.run(_supervise(plan, ready))
-    except StartError as error:
+    except (StartError, FolderInUseError) as error:
         fail(str(error))
 
 
@@ -112,13 +115,13 @@ async def _supervise(plan: Plan, ready: Any) -> None:  # noqa: ANN401 - a callab
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(sign, stopping.set)
-    out.print(f"Starting Heliograph in {plan.data} …")
+    out.print(f"Starting Heliograph in {escape(plan.data)} …")
     await Supervisor(plan, report=_tell).run(stopping, ready)
     out.print("Heliograph has stopped.")
 
 
 def _tell(line: str) -> None:
-    out.print(f"  {line}", soft_wrap=True, highlight=False)
+    out.print(f"  {line}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _detached(plan: Plan) -> None:

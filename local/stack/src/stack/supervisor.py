@@ -7,14 +7,16 @@ import itertools
 import os
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 import httpx
 import msgspec
+from azure.core.exceptions import AzureError
 
 from stack.layout import (
     Plan,
@@ -28,7 +30,7 @@ from stack.layout import (
 )
 from stack.ports import free_ports
 from stack.provision import provision
-from stack.state import StackState, own_start, remove_state, write_state
+from stack.state import STATE_FILE, StackState, claimed, own_start, remove_state, write_state
 
 START_TIMEOUT_S: Final = 180.0
 DRAIN_S: Final = 28.0
@@ -65,11 +67,18 @@ class Supervisor:
         self.state = StackState(pid=os.getpid(), started=own_start(), phase="starting", plan=plan)
 
     async def run(self, stopping: asyncio.Event, ready: Callable[[float], None]) -> None:
-        """Until `stopping` is set. Calls `ready` with the seconds it took. Raises `StartError`."""
-        begun = time.monotonic()
+        """Until `stopping` is set. Calls `ready` with the seconds it took.
+
+        Raises `StartError`, `stack.state.FolderInUseError`, and `OSError` when the folder takes no files.
+        """
         self._logs.mkdir(parents=True, exist_ok=True)
-        (self._plan.folder / "eventhubs.json").write_text(hub_config())
-        self._save()
+        with claimed(self._plan.folder):
+            (self._plan.folder / "eventhubs.json").write_text(hub_config())
+            write_state(self._plan.folder, self.state)
+            await self._run(stopping, ready)
+
+    async def _run(self, stopping: asyncio.Event, ready: Callable[[float], None]) -> None:
+        begun = time.monotonic()
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -93,10 +102,26 @@ class Supervisor:
         azure, services = azure_processes(self._plan), service_processes(self._plan)
         self._start_all(azure, self._azure)
         await self._all_ready(azure)
-        await provision(storage_connection(self._plan.ports, self._plan.azure_host))
+        try:
+            await self._or_stop(provision(storage_connection(self._plan.ports, self._plan.azure_host)))
+        except AzureError as error:
+            raise StartError(f"azurite does not take its containers and queues: {error}") from error
         if not self._stopping.is_set():
             self._start_all(services, self._services)
             await self._all_ready(services)
+
+    async def _or_stop(self, work: Awaitable[None]) -> None:
+        """Until the work is done, or given up because the stack is to stop: it would retry on servers that stop too."""
+        working = asyncio.ensure_future(work)
+        stopped = asyncio.ensure_future(self._stopping.wait())
+        try:
+            await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
+        finally:
+            working.cancel()
+            stopped.cancel()
+            await asyncio.wait({working, stopped})
 
     def _start_all(self, specs: Sequence[ProcessSpec], kept: dict[str, _Kept]) -> None:
         for spec in specs:
@@ -165,7 +190,7 @@ class Supervisor:
 
     async def _start(self, spec: ProcessSpec, output: IO[bytes]) -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
-            *spec.command,
+            *_ending_with_us(spec.command),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -195,7 +220,31 @@ class Supervisor:
         return self._logs / f"{spec.name}.log"
 
     def _save(self) -> None:
-        write_state(self._plan.folder, self.state)
+        """A full disk leaves the file behind the times; the processes go on."""
+        try:
+            write_state(self._plan.folder, self.state)
+        except OSError as error:
+            self._report(f"{STATE_FILE} can not be written: {error.strerror}")
+
+
+_PR_SET_PDEATHSIG: Final = 1
+_PRELUDE: Final = f"""
+import ctypes, os, sys
+ctypes.CDLL(None).prctl({_PR_SET_PDEATHSIG}, {signal.SIGTERM:d})
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def _ending_with_us(command: Sequence[str]) -> Sequence[str]:
+    """The command in a process that Linux sends SIGTERM when the supervisor dies, be it by `kill -9`.
+
+    Nobody would else find it, to end it, and it would keep its ports and its data from the next stack. Done before the
+    program in the child: Python warns of a `preexec_fn` in a process that has threads.
+    """
+    if sys.platform != "linux":
+        return command
+    return (sys.executable, "-ISc", _PRELUDE, str(os.getpid()), *command)
 
 
 def _is_of(name: str, service: str) -> bool:

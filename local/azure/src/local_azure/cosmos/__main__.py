@@ -5,12 +5,13 @@ import asyncio
 import logging
 import os
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
 from local_azure.cosmos.account import Settings
 from local_azure.cosmos.auth import EMULATOR_KEY
-from local_azure.cosmos.server import CosmosServer
+from local_azure.cosmos.server import CosmosServer, DataDirectoryInUseError
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
@@ -65,8 +66,10 @@ async def serve(options: argparse.Namespace) -> None:
         stopping = asyncio.create_task(stop.wait())
         failing = asyncio.create_task(server.wait())
         await asyncio.wait([stopping, failing], return_when=asyncio.FIRST_COMPLETED)
-        for task in (stopping, failing):
-            task.cancel()
+        stopping.cancel()
+        if failing.done():
+            failing.result()
+        failing.cancel()
 
 
 def main() -> int:
@@ -75,8 +78,15 @@ def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         asyncio.run(serve(options))
+    except sqlite3.Error as error:
+        sys.stderr.write(f"the store in {options.data} cannot be used: {error}\n")
+        return 1
     except OSError as error:
-        sys.stderr.write(f"cannot listen on {options.host}:{options.port}: {error.strerror or error}\n")
+        where = f"{error.filename}: " if error.filename else ""
+        sys.stderr.write(f"{where}{error.strerror or error}\n")
+        return 1
+    except DataDirectoryInUseError as error:
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 

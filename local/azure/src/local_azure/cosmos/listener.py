@@ -1,12 +1,16 @@
 """One port that speaks HTTP and HTTPS: the first byte of a connection tells which."""
 
 import asyncio
+import logging
 import socket
 import ssl
 from collections.abc import Callable
 
+_log = logging.getLogger(__name__)
+
 _TLS_HANDSHAKE = b"\x16"
 _FIRST_BYTE_WITHIN_S = 30.0
+_ACCEPT_AGAIN_S = 0.5
 
 
 class Listener:
@@ -24,7 +28,13 @@ class Listener:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                connection, _ = await loop.sock_accept(self._socket)
+                try:
+                    connection, _ = await loop.sock_accept(self._socket)
+                except OSError as error:
+                    # No descriptor is left, as a rule. Those who are connected are served on, and some will leave.
+                    _log.warning("no connection can be accepted: %s", error)
+                    await asyncio.sleep(_ACCEPT_AGAIN_S)
+                    continue
                 task = asyncio.create_task(self._greet(connection))
                 self._greeting.add(task)
                 task.add_done_callback(self._greeting.discard)

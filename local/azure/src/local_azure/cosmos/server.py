@@ -1,8 +1,13 @@
 """The server as something to start and stop, in this process or as a process of its own."""
 
 import asyncio
+import fcntl
+import logging
+import os
 import socket
+import sqlite3
 import ssl
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,12 +20,20 @@ from local_azure.certificate import server_context
 from local_azure.cosmos import auth, message
 from local_azure.cosmos.account import Account, Settings
 from local_azure.cosmos.app import Front
+from local_azure.cosmos.errors import CosmosError
 from local_azure.cosmos.listener import Listener
 from local_azure.cosmos.protocol import CuttableProtocol
+from local_azure.cosmos.store.catalog import Container
 from local_azure.faults import Faults, admin_app
+
+_log = logging.getLogger(__name__)
 
 _SWEEP_EVERY_S = 1.0
 _CLOSE_WITHIN_S = 10
+
+
+class DataDirectoryInUseError(RuntimeError):
+    """Another server works in the directory."""
 
 
 class CosmosServer:
@@ -79,16 +92,27 @@ class CosmosServer:
         return f"AccountEndpoint={self.endpoint};AccountKey={self.key};"
 
     async def __aenter__(self) -> Self:
-        """Open the store and listen. Raises OSError when the port is taken or a certificate can not be read."""
-        bound = _bind(self._host, self._port)
+        """Open the store and listen.
+
+        Raises DataDirectoryInUseError when another server has the folder, OSError when a port is taken or a file can
+        not be used, sqlite3.Error when the store is none.
+        """
+        with ExitStack() as opened:
+            self._data_dir.mkdir(parents=True, exist_ok=True)
+            opened.callback(os.close, _lock(self._data_dir))
+            bound = opened.enter_context(closing(_bind(self._host, self._port)))
+            admin = None
+            if self._admin_port is not None:
+                admin = opened.enter_context(closing(_bind(self._host, self._admin_port)))
+            tls = server_context(self._data_dir, self._certificate, self._certificate_key)
+            self._account = Account(self._data_dir, self.key, self._settings)
+            opened.callback(self._account.close)
+            self._opened = opened.pop_all()
         self._port = bound.getsockname()[1]
-        tls = server_context(self._data_dir, self._certificate, self._certificate_key)
-        self._account = Account(self._data_dir, self.key, self._settings)
         self._states: list[ServerState] = []
         self._tasks = [asyncio.create_task(self._sweep())]
         self._serve(bound, Front(self._account, self.faults).app(), tls)
-        if self._admin_port is not None:
-            admin = _bind(self._host, self._admin_port)
+        if admin is not None:
             self._admin_port = admin.getsockname()[1]
             self._serve(admin, admin_app(self.faults), tls)
         return self
@@ -122,7 +146,7 @@ class CosmosServer:
         running = [task for state in self._states for task in state.tasks]
         if running:
             await asyncio.wait(running, timeout=_CLOSE_WITHIN_S)
-        self._account.close()
+        self._opened.close()
 
     async def wait(self) -> None:
         """Until the listener or the sweeper dies, which they do only by a fault of ours; raises that fault."""
@@ -131,14 +155,41 @@ class CosmosServer:
             task.result()
 
     async def _sweep(self) -> None:
-        """Remove documents whose time to live is over, a few at a time, and versions that are no longer kept."""
+        """Remove documents whose time to live is over, and versions that are no longer kept."""
         while True:
             await asyncio.sleep(_SWEEP_EVERY_S)
             for container in self._account.containers():
                 if container.definition.default_ttl_s is not None or container.keeps_versions:
-                    async with self._account.writing:
-                        with self._account.database.transaction():
-                            self._account.items(container).sweep(int(message.now_utc().timestamp()))
+                    await self._sweep_out(container)
+
+    async def _sweep_out(self, container: Container) -> None:
+        """All that is due in one container, a few at a time, so that requests get their turn between.
+
+        What can not be removed now, for instance because the disk is full, is hidden all the same and waits.
+        """
+        removed = 1
+        while removed:
+            async with self._account.writing:
+                if self._account.catalog.by_rid(container.resource.rid) is None:
+                    return
+                try:
+                    with self._account.database.transaction():
+                        removed = self._account.items(container).sweep(int(message.now_utc().timestamp()))
+                except (CosmosError, sqlite3.Error) as error:
+                    _log.warning("container=%s can not be swept now: %s", container.resource.id, error)
+                    return
+            await asyncio.sleep(0)
+
+
+def _lock(data_dir: Path) -> int:
+    """The descriptor that keeps other servers out of the folder: two would give the same numbers to documents."""
+    lock = os.open(data_dir / "cosmos.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise DataDirectoryInUseError(f"another Cosmos server works in {data_dir}") from None
+    return lock
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -148,7 +199,7 @@ def _bind(host: str, port: int) -> socket.socket:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
         bound.listen(1024)
-    except OSError:
+    except OSError as error:
         bound.close()
-        raise
+        raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
     return bound

@@ -210,7 +210,9 @@ def _remembered(directory: Path, hub: HubConfig) -> tuple[int, int]:
     created_ms, partition_count = time.time_ns() // 1_000_000, hub.partition_count
     if path.exists():
         known = json.loads(path.read_text())
-        created_ms, partition_count = known["created_ms"], max(partition_count, known["partition_count"])
+        created_ms = known["created_ms"]
+        if known["partition_count"] >= partition_count:
+            return created_ms, known["partition_count"]  # unwritten: a start needs no room on a full disk
     directory.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps({"name": hub.name, "created_ms": created_ms, "partition_count": partition_count}))

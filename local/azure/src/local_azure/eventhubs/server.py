@@ -193,8 +193,7 @@ class Broker:
             await asyncio.sleep(tick_s)
             now_s = loop.time()
             for endpoint in list(self._endpoints):
-                if endpoint.connection is not None:
-                    endpoint.connection.tick(now_s)
+                endpoint.tick(now_s)
             if config.fsync is FsyncPolicy.INTERVAL and now_s >= sync_due_s:
                 await self._sync()
                 sync_due_s = loop.time() + config.fsync_interval_s

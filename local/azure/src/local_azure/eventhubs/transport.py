@@ -20,6 +20,8 @@ WEBSOCKET_PATH = "/$servicebus/websocket"
 _SUBPROTOCOL = Subprotocol("AMQPWSB10")
 _HTTP_START = b"GET "
 _WRITE_BUFFER_BYTES = 1024 * 1024
+_MAX_WEBSOCKET_MESSAGE_BYTES = 16 * 1024 * 1024
+"""Many times the largest frame. A message is collected whole before AMQP sees any of it."""
 
 
 class Endpoint(asyncio.Protocol):
@@ -32,6 +34,7 @@ class Endpoint(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._start = b""
         self._receive: Callable[[bytes], None] | None = None
+        self._heard_at_s = asyncio.get_running_loop().time()
         self.connection: Connection | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -41,6 +44,7 @@ class Endpoint(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Pass bytes on, choosing the protocol by the first four."""
+        self._heard_at_s = asyncio.get_running_loop().time()
         if self._receive is None:
             self._start += data
             if len(self._start) < len(_HTTP_START):
@@ -76,6 +80,16 @@ class Endpoint(asyncio.Protocol):
             self.connection.on_lost()
         self._on_closed(self)
 
+    def tick(self, now_s: float) -> None:
+        """Do what is due at `now_s` of the loop's clock.
+
+        A socket that never spoke, or no longer reads what is left to be sent to it, is cut after the idle time-out.
+        """
+        if self.connection is not None and not self.connection.closed:
+            self.connection.tick(now_s)
+        elif now_s - self._heard_at_s > self._service.config.idle_timeout_ms / 1000:
+            self._transport.abort()
+
     def shut_down(self) -> None:
         """Close, telling the client why if it speaks AMQP by now."""
         if self.connection is not None:
@@ -95,7 +109,7 @@ class WebSocketOutlet:
         """Speak over `transport`; make the connection once the handshake is done."""
         self._transport = transport
         self._open_connection = open_connection
-        self._protocol = ServerProtocol(subprotocols=[_SUBPROTOCOL], max_size=None)
+        self._protocol = ServerProtocol(subprotocols=[_SUBPROTOCOL], max_size=_MAX_WEBSOCKET_MESSAGE_BYTES)
         self._connection: Connection | None = None
 
     def receive(self, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """The change feed: each document once, as it is now, in the order of its last change; or all versions and deletes."""
 
 import sqlite3
+from collections.abc import Iterable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -71,8 +72,9 @@ def _rows(
     """(LSN, document) of one page. A transaction's changes share an LSN and are never parted."""
     select, bound = selected
     first = " AND d.lsn > :after ORDER BY d.lsn, d.seq LIMIT :count"
-    rows = connection.execute(select + first, {**bound, "after": after, "count": feeds.page_size(request)}).fetchall()
-    rows = _within_page(rows)
+    rows = _within_page(
+        connection.execute(select + first, {**bound, "after": after, "count": feeds.page_size(request)})
+    )
     if not rows:
         return []
     last, last_seq, _ = rows[-1]
@@ -91,12 +93,15 @@ def _select(container: Container, request: Request, table: str) -> tuple[str, di
     return f"SELECT d.lsn, d.seq, d.body FROM {table} AS d WHERE {where}", bound
 
 
-def _within_page(rows: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+def _within_page(found: Iterable[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """No more is read than is given: a hundred documents may be hundreds of megabytes."""
+    rows: list[tuple[int, int, str]] = []
     size_bytes = 0
-    for position, (_, _, body) in enumerate(rows):
-        size_bytes += len(body)
-        if position and size_bytes > MAX_PAGE_BYTES:
-            return rows[:position]
+    for row in found:
+        size_bytes += len(row[2])
+        if rows and size_bytes > MAX_PAGE_BYTES:
+            break
+        rows.append(row)
     return rows
 
 
