@@ -37,7 +37,7 @@ async def test_the_past_is_what_was_sent(live, make, until) -> None:
             answer = (await http.get(f"/plants/past/windows?resolution={resolution}&{span}")).json()
             [row] = [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
             assert (row["time"], row["windows"]) == (time_of, 60)
-            assert row["energy_kwh"] == pytest.approx(100.0)
+            assert (row["energy_kwh"], row["observed_s"]) == (pytest.approx(100.0), pytest.approx(600.0))
         region = (await http.get("/regions/KR-46/day?date=2026-06-01")).json()["rows"]
         assert [row[:3] for row in region] == [["2026-06-01T03:00:00Z", 600, 1200], ["2026-06-01T03:05:00Z", 600, 1200]]
         nation = (await http.get("/nation/day?date=2026-06-01")).json()["rows"]

@@ -4,9 +4,9 @@ import { redrawCharts } from "./charts/line";
 import { fetchSession } from "./data/api";
 import type { Session } from "./data/types";
 import { h } from "./dom";
-import { t } from "./i18n";
+import { t, tData } from "./i18n";
 import { Model } from "./model";
-import { alertsPanel } from "./panels/alerts";
+import { alertsPanel, subjectOf } from "./panels/alerts";
 import { banner } from "./panels/banner";
 import { header } from "./panels/header";
 import { mapPanel } from "./panels/map";
@@ -63,7 +63,7 @@ function show(session: Session): void {
   };
   const spoken = h("div", { class: "visually-hidden", "aria-live": "assertive" });
   model.newAlert.watch((alert) => {
-    if (alert) spoken.textContent = t("alertNew", { message: alert.message });
+    if (alert) spoken.textContent = t("alertNew", { message: `${tData("rule-", alert.rule)}, ${subjectOf(alert, model)}` });
   });
   app.replaceChildren(
     header({ model, session, search: searchBox(scope), sound: soundSwitch(model), themeChanged }),

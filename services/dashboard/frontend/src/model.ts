@@ -1,7 +1,7 @@
 /** What the page knows: kept current by the live feed, put right by fetching anew after every interruption. */
 
 import { AlertBook } from "./data/alerts";
-import { EVENTS_URL, fetchAlerts, fetchPlants } from "./data/api";
+import { EVENTS_URL, fetchAlerts, fetchAllAlerts, fetchPlants } from "./data/api";
 import { Fleet } from "./data/fleet";
 import type { Table } from "./data/table";
 import { type Totals, totalsByRegion } from "./data/totals";
@@ -32,11 +32,17 @@ const ALERTS_PERIOD_MS = 60_000;
 const UNKNOWN_PAUSE_MS = 15_000;
 const MAX_PLACES_PAUSE_MS = 600_000;
 
-/** A view out of the API's table of plants. */
-export function viewOf(plants: Table, asOf: string | null, live: boolean): View {
+/** A view out of the API's table of plants, and the alerts of its moment. */
+export function viewOf(plants: Table, asOf: string | null, live: boolean, alerts: AlertBook): View {
   const view = { fleet: new Fleet(plants), asOf: asOf ? Date.parse(asOf) : null, live };
-  view.fleet.age(view.asOf ?? 0);
+  age(view, alerts);
   return view;
+}
+
+/** Lets go of what is too old to be true at the view's moment. */
+function age({ fleet, asOf }: View, alerts: AlertBook): void {
+  fleet?.age(asOf ?? 0);
+  for (const { plant_id, onset } of alerts.silences()) if (plant_id) fleet?.silence(plant_id, Date.parse(onset));
 }
 
 export class Model {
@@ -106,7 +112,7 @@ export class Model {
     this.#reloading = true;
     try {
       const plants = await fetchPlants();
-      this.#live = viewOf(plants, plants.as_of, true);
+      this.#live = viewOf(plants, plants.as_of, true, this.#liveAlerts);
       for (const table of this.#meanwhile) this.#apply(table, this.#live.fleet!);
       this.trouble.value = null;
       this.#loadedAt = Date.now();
@@ -121,7 +127,7 @@ export class Model {
     }
   }
 
-  /** Fetches all alerts after an interruption, later the open ones, until the feed breaks. */
+  /** Fetches all alerts after an interruption, later the newest open ones, until the feed breaks. */
   async #loadAlerts(): Promise<void> {
     this.#stopAlerts();
     this.#alertsAsked = new AbortController();
@@ -132,6 +138,7 @@ export class Model {
       else await this.#loadAllAlerts(signal);
       this.alertsTrouble.value = null;
       this.alerts.changed();
+      this.#aged();
     } catch (error) {
       if (signal.aborted) return;
       this.alertsTrouble.value = (error as Error).message;
@@ -142,11 +149,11 @@ export class Model {
 
   async #loadAllAlerts(signal: AbortSignal): Promise<void> {
     const [open, resolved] = await Promise.all([
-      fetchAlerts({ state: "open" }, signal),
+      fetchAllAlerts({ state: "open" }, signal),
       fetchAlerts({ state: "resolved", limit: RESOLVED_LOADED }, signal),
     ]);
     // While the sink stands still, an alert that is not stored is no alert that is over.
-    this.#liveAlerts.load([...resolved.alerts, ...open.alerts], Date.now(), this.#unstored ? Infinity : undefined);
+    this.#liveAlerts.load([...resolved.alerts, ...open], Date.now(), this.#unstored ? Infinity : undefined);
     this.#alertsCurrent = true;
   }
 
@@ -215,6 +222,7 @@ export class Model {
       case "alert":
         if (this.#liveAlerts.put(body as Alert, Date.now())) this.newAlert.value = body as Alert;
         this.alerts.changed();
+        if ((body as Alert).rule === "silence") this.#aged();
         break;
       case "action":
         this.#liveAlerts.act(body as AlertAction, Date.now());
@@ -246,8 +254,14 @@ export class Model {
   #apply(table: Table, fleet: Fleet): { faulted: number[]; unknown: boolean } {
     const { latest, ...news } = fleet.apply(table);
     this.#live.asOf = Math.max(this.#live.asOf ?? 0, latest) || null;
-    fleet.age(this.#live.asOf ?? 0);
+    age(this.#live, this.#liveAlerts);
     return news;
+  }
+
+  /** After word of silence. */
+  #aged(): void {
+    age(this.#live, this.#liveAlerts);
+    if (this.view.value.live) this.view.changed();
   }
 
   #takeWindows(table: Table): void {

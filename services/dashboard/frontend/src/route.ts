@@ -23,6 +23,11 @@ export function parseRoute(hash: string): Route {
 }
 
 export const route = new Signal<Route>(parseRoute(location.hash));
+/** Where a plant is opened from, and closed to. */
+let tabBefore: Tab = "map";
+route.watch(({ tab, plant }) => {
+  if (plant === null) tabBefore = tab;
+});
 addEventListener("hashchange", () => {
   route.value = parseRoute(location.hash);
 });
@@ -31,6 +36,6 @@ export function openPlant(plantId: string): void {
   location.hash = `#/plants/${encodeURIComponent(plantId)}`;
 }
 
-export function openTab(tab: Tab): void {
-  location.hash = `#/${tab}`;
+export function closePlant(): void {
+  location.hash = `#/${tabBefore}`;
 }

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { AlertBook, asOfThen, statusOf } from "../src/data/alerts";
 import type { Alert, AlertAction } from "../src/data/types";
 
@@ -130,4 +130,12 @@ test("resolved alerts of months are let go, open ones are kept", () => {
   expect(book.list("open")).toHaveLength(1);
   expect(book.list("resolved")[0]?.alert_id).toBe("over-4999");
   expect(book.ofPlant("q").length).toBeLessThanOrEqual(2_000);
+});
+
+test("thousands of open alerts are taken in without going through all of them for each", () => {
+  const book = new AlertBook();
+  const listed = vi.spyOn(book, "list");
+  for (let at = 0; at < 10_000; at++) book.put(alert(`open-${at}`), NOW);
+  expect(listed.mock.calls.length).toBeLessThan(10);
+  expect(book.list("open")).toHaveLength(10_000);
 });

@@ -44,7 +44,7 @@ test("a silent plant has no state and no figures, whatever it last told; a fault
   expect(fleet.countStates()).toEqual([1, 0, 1, 0, 4]);
   expect(fleet.rank("highest", 9).map((at) => fleet.ids[at])).toEqual(["fresh"]);
   expect(fleet.plant(0)).toMatchObject({ state: "no-data", generationKw: null, expectedKw: null, utilisationPct: null });
-  expect(totalsByRegion(fleet).get("KR-46")).toEqual({ generationKw: 50, expectedKw: 51, capacityKw: 100, plants: 1 });
+  expect(totalsByRegion(fleet).get("KR-46")).toEqual({ generationKw: 50, expectedKw: 51, comparedKw: 50, capacityKw: 100, plants: 1 });
 });
 
 test("a plant that tells again is what it tells", () => {
@@ -59,14 +59,20 @@ test("a plant that tells again is what it tells", () => {
 test("totals keep plants of a quarter-hourly source whose next reading is some minutes late", () => {
   const fleet = fleetOf(plant("a", "KR-46", 50), plant("b", "KR-46", 30, "2026-06-21T03:21:00Z"));
   fleet.age(Date.parse("2026-06-21T03:21:00Z"));
-  expect(totalsByRegion(fleet).get("KR-46")).toEqual({ generationKw: 80, expectedKw: 82, capacityKw: 200, plants: 2 });
+  expect(totalsByRegion(fleet).get("KR-46")).toEqual({ generationKw: 80, expectedKw: 82, comparedKw: 80, capacityKw: 200, plants: 2 });
 });
 
 test("totals count the plants that report, and a country is the sum of its provinces", () => {
   const fleet = fleetOf(plant("a", "KR-46", 50), plant("b", "KR-46", 30), plant("c", "KR-47", 10, "2026-06-21T01:59:50Z"), plant("d", "KR-47", null));
   fleet.age(Date.parse(END));
   const totals = totalsByRegion(fleet);
-  expect(totals.get("KR-46")).toEqual({ generationKw: 80, expectedKw: 82, capacityKw: 200, plants: 2 });
-  expect(totals.get("KR-47")).toEqual({ generationKw: 0, expectedKw: null, capacityKw: 0, plants: 0 });
-  expect(sumOf(totals.values())).toEqual({ generationKw: 80, expectedKw: 82, capacityKw: 200, plants: 2 });
+  expect(totals.get("KR-46")).toEqual({ generationKw: 80, expectedKw: 82, comparedKw: 80, capacityKw: 200, plants: 2 });
+  expect(totals.get("KR-47")).toEqual({ generationKw: 0, expectedKw: null, comparedKw: 0, capacityKw: 0, plants: 0 });
+  expect(sumOf(totals.values())).toEqual({ generationKw: 80, expectedKw: 82, comparedKw: 80, capacityKw: 200, plants: 2 });
+});
+
+test("only what plants with an expectation generate is compared with it", () => {
+  const fleet = fleetOf(plant("a", "KR-46", 50), plant("b", "KR-46", 300).with(9, null));
+  expect(totalsByRegion(fleet).get("KR-46")).toMatchObject({ generationKw: 350, expectedKw: 51, comparedKw: 50 });
+  expect(sumOf(totalsByRegion(fleet).values())).toMatchObject({ generationKw: 350, expectedKw: 51, comparedKw: 50 });
 });

@@ -13,7 +13,7 @@ const PLANTS = {
 const LATER = { columns: PLANTS.columns, rows: [["a", "ok", 40, "2026-06-21T04:00:00Z"]] };
 
 /** The server: what it answers to `/alerts`, and its feed. */
-let stored: () => Response;
+let stored: (path: string) => Response;
 let feed: ReadableStreamDefaultController<Uint8Array>;
 let refused = false;
 
@@ -23,7 +23,7 @@ const status = (service: string | null) => tell("heartbeat", { stale: service !=
 
 function answer(path: string): Response {
   if (path.includes("/plants")) return Response.json(PLANTS);
-  if (path.includes("/alerts")) return stored();
+  if (path.includes("/alerts")) return stored(path);
   if (refused) return new Response(null, { status: 401 });
   return new Response(new ReadableStream({ start: (controller) => void (feed = controller) }));
 }
@@ -33,6 +33,9 @@ async function pass(ms = 0): Promise<void> {
   vi.advanceTimersByTime(ms);
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
+
+/** As `/alerts` answers: the newest first, and no more than are asked for, 500 unless told. */
+const atMost = (path: string, all: { onset: string }[]) => Response.json({ alerts: all.slice(0, Number(new URL(path, "http://x").searchParams.get("limit") ?? 500)) });
 
 const open = (model: Model) => model.alerts.value.list("open").map(({ alert_id }) => alert_id);
 
@@ -101,4 +104,34 @@ test("a plant that is not heard any more turns silent as the others go on", asyn
   await pass();
   expect(model.view.value.fleet!.countStates()).toEqual([1, 0, 0, 0, 1]);
   expect([...model.totals.values()]).toMatchObject([{ generationKw: 40, plants: 1 }]);
+});
+
+test("the oldest of thousands of open alerts is there after the page is opened, and the worst comes first", async () => {
+  const many = Array.from({ length: 3_000 }, (_, at) => ({ alert_id: `a${at}`, status: "open", severity: at === 2_999 ? "critical" : "warning", onset: END, updated_at: END }));
+  stored = (path) => (path.includes("resolved") ? alerts() : atMost(path, many));
+  running = model.start();
+  await pass();
+  expect(open(model)).toHaveLength(3_000);
+  expect(open(model)[0]).toBe("a2999");
+});
+
+test("a plant that an alert calls silent counts no more, until a window of it comes", async () => {
+  const silence = { alert_id: "b:silence", rule: "silence", plant_id: "b", state: "open", severity: "warning", onset: "2026-06-21T03:02:00Z", updated_at: "2026-06-21T03:02:10Z" };
+  running = model.start();
+  await pass();
+  tell("alert", silence);
+  await pass();
+  expect(model.view.value.fleet!.countStates()).toEqual([1, 0, 0, 0, 1]);
+  expect([...model.totals.values()]).toMatchObject([{ generationKw: 50, plants: 1 }]);
+  tell("windows", { columns: PLANTS.columns, rows: [["b", "ok", 30, "2026-06-21T03:03:00Z"]] });
+  await pass();
+  expect([...model.totals.values()]).toMatchObject([{ generationKw: 80, plants: 2 }]);
+});
+
+test("a plant that a stored alert calls silent does not count on a page opened later", async () => {
+  const silence = { alert_id: "b:silence", rule: "silence", plant_id: "b", status: "open", severity: "warning", onset: "2026-06-21T03:02:00Z", updated_at: "2026-06-21T03:02:10Z" };
+  stored = () => Response.json({ alerts: [silence] });
+  running = model.start();
+  await pass();
+  expect([...model.totals.values()]).toMatchObject([{ generationKw: 50, plants: 1 }]);
 });

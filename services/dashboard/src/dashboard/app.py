@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
 
 from dashboard import reference, routes_alerts, routes_export, routes_plants, routes_records, routes_regions
 from dashboard.access import EntraGate, Gate, OpenGate, PasswordGate, PublicGate, reader
-from dashboard.doors import NEIGHBOURS_FAIL, BoundedBodies, neighbour_fails, refusals
+from dashboard.doors import NEIGHBOURS_FAIL, BoundedBodies, neighbour_fails, refusals, wrong_input
 from dashboard.front import Front
 from dashboard.pages import SafeHeaders
 from dashboard.passwords import Sessions
@@ -35,12 +36,13 @@ def build_app(settings: DashboardSettings) -> FastAPI:
     app.state.timezone = settings.timezone
     for kind in NEIGHBOURS_FAIL:
         app.add_exception_handler(kind, neighbour_fails)
+    app.add_exception_handler(RequestValidationError, wrong_input)
     app.add_middleware(BoundedBodies, max_upload_bytes=int(settings.max_photo_mb * 1024 * 1024))
     app.add_middleware(SafeHeaders)
     app.include_router(session_routes, prefix=PREFIX)
     app.include_router(reference.routes, prefix=PREFIX)
     for routes in _ROUTES:
-        app.include_router(routes, prefix=PREFIX, dependencies=[Depends(reader)], responses=refusals(401, 503))
+        app.include_router(routes, prefix=PREFIX, dependencies=[Depends(reader)], responses=refusals(401, 422, 503))
     return app
 
 

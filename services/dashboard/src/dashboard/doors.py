@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from http import HTTPStatus
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, cast
 
 from azure.core.exceptions import AzureError
 from azure.eventhub.exceptions import EventHubError
 from fastapi import HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BeforeValidator
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -59,6 +61,20 @@ async def neighbour_fails(_request: Request, error: Exception) -> JSONResponse:
     log.warning("a neighbour fails", error=f"{type(error).__name__}: {error}")
     detail = "what this needs does not answer now; try again soon (/readyz says what fails)"
     return JSONResponse({"detail": detail}, 503, {"Retry-After": "5"})
+
+
+async def wrong_input(_request: Request, error: Exception) -> JSONResponse:
+    """422 in the form of every other answer that says no, naming each field that is wrong and what it was given."""
+    errors = cast("RequestValidationError", error).errors()
+    return JSONResponse({"detail": "; ".join(_wrong(one) for one in errors)}, 422)
+
+
+def _wrong(error: Mapping[str, Any]) -> str:
+    given = error.get("input")
+    # A body as a whole may hold a password as well.
+    telling = isinstance(given, str | int | float) and "password" not in error["loc"]
+    field = " ".join(str(part) for part in error["loc"])
+    return f"{field}: {error['msg']}{f', not {given!r:.100}' if telling else ''}"
 
 
 class BoundedBodies:

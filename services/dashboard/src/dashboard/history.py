@@ -47,6 +47,7 @@ WINDOW_COLUMNS: Final = (
 POINT_COLUMNS: Final = ("time", "state", "generation_kw", "max_kw", "expected_kw", "poa_w_m2", "module_c", "windows")
 HOUR_COLUMNS: Final = (
     "time", "energy_kwh", "expected_kwh", "performance_ratio", "max_kw", "insolation_wh_m2", "fault_s", "windows",
+    "observed_s",
 )  # fmt: skip
 REGION_POINT_COLUMNS: Final = ("time", "generation_kw", "expected_kw", "capacity_kw", "plants")
 

@@ -19,6 +19,7 @@ from dashboard.settings import DashboardSettings
 from dashboard.store import Store
 from heliograph.blobs import BlobFolder
 from heliograph.hub import HubSender
+from heliograph.regions import BY_CODE
 from heliograph.sites import SiteBook
 
 
@@ -65,6 +66,12 @@ def known_plant(parts: Parts, plant_id: str) -> None:
     """Raises 404 for a plant that neither the registry nor any window names."""
     if parts.sites.get(plant_id) is None and plant_id not in parts.fleet.plants:
         raise HTTPException(404, f"no plant is called {plant_id}")
+
+
+def known_region(parts: Parts, code: str) -> None:
+    """Raises 404 for a region that neither the country nor any window has."""
+    if code not in BY_CODE and code not in parts.fleet.regions:
+        raise HTTPException(404, f"no region is called {code}")
 
 
 def utc(moment: datetime) -> datetime:

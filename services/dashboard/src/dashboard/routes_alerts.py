@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -15,8 +15,8 @@ from pydantic import BaseModel, Field
 from dashboard.access import User, actor
 from dashboard.answers import json_answer
 from dashboard.doors import Moment, refusals
-from dashboard.parts import Parts, parts_of, utc
-from heliograph.contracts import AlertAction, Insight, iso_seconds
+from dashboard.parts import Parts, known_region, parts_of, utc
+from heliograph.contracts import AlertAction, Insight, Rule, iso_seconds
 from heliograph.resilience import ANSWER_S
 from heliograph.storage import ALERTS, document_id, subject_of
 from heliograph.topology import shard_of
@@ -55,11 +55,11 @@ class AlertQuery:
     end: Annotated[Moment | None, Query(alias="to")] = None
     region: str | None = None
     plant: str | None = None
-    rule: str | None = None
+    rule: Rule | None = None
     limit: Annotated[int, Query(ge=1, le=5000)] = 500
 
-    def text(self) -> tuple[str, dict[str, object]]:
-        """The query and its parameters."""
+    def text(self, columns: Sequence[str] = ()) -> tuple[str, dict[str, object]]:
+        """The query and its parameters; of the columns named, or all."""
         conditions = [_STATES[self.state]] if self.state in _STATES else []
         parameters: dict[str, object] = {}
         for condition, name, value in (
@@ -73,18 +73,25 @@ class AlertQuery:
                 parameters[name] = value
         where = " AND ".join(conditions) or "true"
         order = f"ORDER BY c.onset DESC OFFSET 0 LIMIT {self.limit:d}"
-        return f"SELECT * FROM c WHERE {where} {order}", parameters  # noqa: S608 - fixed words and a number
+        fields = ", ".join(f"c.{name}" for name in columns) or "*"
+        return f"SELECT {fields} FROM c WHERE {where} {order}", parameters  # noqa: S608 - fixed words and a number
 
 
 @routes.get("/alerts", summary="Alerts, the newest first")
 async def alerts(request: Request, parts: TheParts, query: Annotated[AlertQuery, Depends()]) -> Response:
-    return json_answer(request, {"alerts": await find_alerts(parts, query)})
+    return json_answer(request, {"alerts": [alert_body(one) for one in await find_alerts(parts, query)]})
 
 
-async def find_alerts(parts: Parts, query: AlertQuery) -> list[dict[str, Any]]:
-    """The alerts that fit, the newest first."""
-    text, parameters = query.text()
-    return [alert_body(alert) for alert in await parts.store.query("alerts", ALERTS, text, parameters, pk=query.plant)]
+async def find_alerts(parts: Parts, query: AlertQuery, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The stored alerts that fit, the newest first. Raises 400 for an empty range and 404 for an unknown region, which
+    would else read as if there were no alerts."""
+    if query.region:
+        known_region(parts, query.region)
+    if query.start and query.end and utc(query.start) >= utc(query.end):
+        since, until = iso_seconds(utc(query.start)), iso_seconds(utc(query.end))
+        raise HTTPException(400, f"the range is empty: from {since} to {until}")
+    text, parameters = query.text(columns)
+    return await parts.store.query("alerts", ALERTS, text, parameters, pk=query.plant or None)
 
 
 @routes.post("/alerts/{alert_id:path}/acknowledge", status_code=202, summary="Says that somebody has seen it")

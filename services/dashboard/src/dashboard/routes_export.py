@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Response
 from dashboard.doors import Moment, refusals
 from dashboard.export import MEDIA_TYPES, to_csv, to_parquet
 from dashboard.history import Range
-from dashboard.parts import Parts, known_plant, parts_of
+from dashboard.parts import Parts, known_plant, known_region, parts_of
 from dashboard.routes_alerts import AlertQuery, find_alerts
 from dashboard.routes_plants import asked_range, plant_table
 from heliograph.contracts import iso_seconds
@@ -33,7 +33,8 @@ _ALERT_COLUMNS = (
     "alert_id", "plant_id", "region", "rule", "severity", "status", "onset", "updated_at", "acknowledged_at",
     "acknowledged_by", "resolved_at", "resolved_by", "expected_kw", "actual_kw", "plants", "message", "evidence",
 )  # fmt: skip
-MAX_ALERTS = 100_000
+MAX_ALERTS = 30_000
+"""So many take some 150 MB, most of it for what they give as evidence."""
 MAX_DAYS = 100_000
 """So many rows take some 350 MB while they become Parquet, of the 1 GiB that the container has."""
 
@@ -52,7 +53,7 @@ async def export(
 ) -> Response:
     async with _turn(parts.exporting):
         if what == "alerts":
-            columns, rows = await _alerts(parts, AlertQuery("all", start, end, region, plant, limit=MAX_ALERTS))
+            columns, rows = await _alerts(parts, AlertQuery("all", start, end, region, plant, limit=MAX_ALERTS + 1))
         elif plant is not None:
             columns, rows = await _plant(parts, plant, asked_range(parts, plant, start, end), what, resolution)
         elif what == "days":
@@ -60,7 +61,7 @@ async def export(
         else:
             raise HTTPException(400, f"{what} are exported of one plant: name it by `plant`")
         data = await asyncio.to_thread(to_csv if form == "csv" else to_parquet, columns, rows)
-    headers = {"content-disposition": f'attachment; filename="heliograph-{what}.{form}"'}
+    headers = {"content-disposition": f'attachment; filename="heliograph-{what}.{form}"', "cache-control": "no-store"}
     return Response(data, media_type=MEDIA_TYPES[form], headers=headers)
 
 
@@ -87,7 +88,9 @@ async def _plant(parts: Parts, plant: str, span: Range, what: str, resolution: s
 
 
 async def _days(parts: Parts, span: Range, region: str | None) -> Table:
-    """UTC days of all plants, as rolled up. Raises 400 for more than `MAX_DAYS` of them."""
+    """UTC days of all plants, as rolled up. Raises 400 for more than `MAX_DAYS` of them, 404 for an unknown region."""
+    if region:
+        known_region(parts, region)
     plants = sum(region in (None, window.region) for window in parts.fleet.plants.values())
     if plants * len(span.days) > MAX_DAYS:
         raise HTTPException(
@@ -104,8 +107,13 @@ async def _days(parts: Parts, span: Range, region: str | None) -> Table:
 
 
 async def _alerts(parts: Parts, query: AlertQuery) -> Table:
-    rows = [[_flat(alert[name]) for name in _ALERT_COLUMNS] for alert in await find_alerts(parts, query)]
-    return _ALERT_COLUMNS, rows
+    """Raises 400 where there are more than `MAX_ALERTS`: a file that ends early does not look like one."""
+    found = await find_alerts(parts, query, _ALERT_COLUMNS)
+    if len(found) > MAX_ALERTS:
+        raise HTTPException(
+            400, f"these are over {MAX_ALERTS} alerts: ask for fewer days by `from` and `to`, or a region"
+        )
+    return _ALERT_COLUMNS, [[_flat(alert.get(name)) for name in _ALERT_COLUMNS] for alert in found]
 
 
 def _flat(value: object) -> object:

@@ -25,7 +25,7 @@ from dashboard.front import PATH, PRINCIPAL_HEADERS
 from dashboard.parts import Parts, parts_of
 
 live_routes = APIRouter(tags=["live"])
-session_routes = APIRouter(tags=["session"], responses=refusals(401, 403, 404))
+session_routes = APIRouter(tags=["session"], responses=refusals(401, 403, 404, 422))
 TheParts = Annotated[Parts, Depends(parts_of)]
 
 RETRY_MS = 1000

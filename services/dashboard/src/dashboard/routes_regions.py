@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from dashboard.answers import json_answer, table
 from dashboard.doors import Day, refusals
 from dashboard.fleet import REGION_COLUMNS
 from dashboard.history import REGION_POINT_COLUMNS
-from dashboard.parts import Parts, parts_of, today
+from dashboard.parts import Parts, known_region, parts_of, today
 from heliograph.contracts import iso_seconds
-from heliograph.regions import BY_CODE
 
 routes = APIRouter(tags=["regions"], responses=refusals(404))
 TheParts = Annotated[Parts, Depends(parts_of)]
@@ -29,8 +28,7 @@ async def regions_now(request: Request, parts: TheParts) -> Response:
 
 @routes.get("/regions/{code}/day", summary="A region over a local day, a point each five minutes")
 async def region_day(request: Request, parts: TheParts, code: str, day: AskedDay = None) -> Response:
-    if code not in BY_CODE and code not in parts.fleet.regions:
-        raise HTTPException(404, f"no region is called {code}")
+    known_region(parts, code)
     wanted = day or today(parts)
     rows = await parts.history.region(code, wanted)
     facts = {"region": code, "date": wanted.isoformat(), "timezone": parts.zone.key}

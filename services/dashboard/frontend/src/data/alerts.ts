@@ -42,6 +42,8 @@ export class AlertBook {
   /** When the feed last told of an alert, ms. */
   readonly #heardAt = new Map<string, number>();
   #loaded = false;
+  /** With so many alerts the resolved ones are gone through; where most are open, that frees little and costs much. */
+  #forgetAt = MOST_ALERTS;
 
   /** Whether the stored alerts were loaded once: only then does an empty list say that there are none. */
   get loaded(): boolean {
@@ -77,7 +79,7 @@ export class AlertBook {
     this.#early.delete(alert.alert_id);
     this.#heardAt.set(alert.alert_id, now);
     this.#alerts.set(alert.alert_id, { ...alert, actions });
-    if (this.#alerts.size > MOST_ALERTS) this.#forget();
+    if (this.#alerts.size > this.#forgetAt) this.#forget();
     return !known && statusOf(alert) === "open";
   }
 
@@ -96,6 +98,11 @@ export class AlertBook {
     }
     for (const id of this.#heardAt.keys()) if (!this.#alerts.has(id)) this.#heardAt.delete(id);
     this.#early.clear();
+    this.#forgetAt = Math.max(MOST_ALERTS, 2 * this.#alerts.size);
+  }
+
+  get(alertId: string): Alert | undefined {
+    return this.#alerts.get(alertId);
   }
 
   /** Those of a status: open ones by severity, then the latest first; resolved ones by when that happened. */
@@ -105,6 +112,11 @@ export class AlertBook {
       return chosen.sort((a, b) => b.updated_at.localeCompare(a.updated_at)).slice(0, RESOLVED_KEPT);
     }
     return chosen.sort((a, b) => SEVERITY[a.severity] - SEVERITY[b.severity] || b.onset.localeCompare(a.onset));
+  }
+
+  /** Those that say that a plant is silent, and are not over. */
+  silences(): Alert[] {
+    return [...this.#alerts.values()].filter((alert) => alert.rule === "silence" && statusOf(alert) !== "resolved");
   }
 
   /** Those of a plant, the open ones first, then the latest. */

@@ -7,6 +7,8 @@ import type { ActionKind, Alert, DayCurve, Note, Photo, PlantCurve, PlantDetail,
 
 const BASE = "/api/v1";
 const TIMEOUT_MS = 15_000;
+/** Twenty thousand plants are half a megabyte, and over a phone's slow link most of a minute. */
+const LIST_TIMEOUT_MS = 60_000;
 /** A photo of some megabytes takes minutes over a plant's radio link. */
 const UPLOAD_TIMEOUT_MS = 300_000;
 
@@ -26,15 +28,15 @@ async function call<T>(path: string, init: RequestInit = {}, signal?: AbortSigna
   headers.set("accept", "application/json");
   // A form on another site cannot set a header: the server takes no change without this one.
   if (init.method) headers.set("x-heliograph", "1");
-  let response: Response;
   try {
-    response = await fetch(BASE + path, { ...init, headers, signal: signal ? AbortSignal.any([signal, deadline]) : deadline });
+    const response = await fetch(BASE + path, { ...init, headers, signal: signal ? AbortSignal.any([signal, deadline]) : deadline });
+    if (!response.ok) throw new ApiError(response.status, await reasonOf(response));
+    // An answer may break off or run late in its middle, too.
+    return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
   } catch (error) {
-    if (signal?.aborted) throw error;
+    if (signal?.aborted || error instanceof ApiError) throw error;
     throw new ApiError(0, deadline.aborted ? "timeout" : "unreachable");
   }
-  if (!response.ok) throw new ApiError(response.status, await reasonOf(response));
-  return response.status === 204 ? (undefined as T) : ((await response.json()) as T);
 }
 
 async function reasonOf(response: Response): Promise<string> {
@@ -60,7 +62,7 @@ const plantPath = (plantId: string) => `/plants/${encodeURIComponent(plantId)}`;
 export const fetchSession = (): Promise<Session> => call("/session");
 export const signIn = (name: string, password: string): Promise<void> => post("/login", { name, password });
 export const signOut = (): Promise<void> => post("/logout", {});
-export const fetchPlants = (): Promise<PlantTable> => call("/plants");
+export const fetchPlants = (): Promise<PlantTable> => call("/plants", {}, undefined, LIST_TIMEOUT_MS);
 export const fetchPlant = (plantId: string, signal?: AbortSignal): Promise<PlantDetail> => call(plantPath(plantId), {}, signal);
 
 /** The day of the whole country beside the day before. */
@@ -97,16 +99,18 @@ function curveOf(table: Table, date: string, yesterday: string, secondsOf: (row:
 
 export type Resolution = "window" | "5min" | "hour";
 
-/** A plant's curve; of hours, the energies are the mean powers. */
+/** A plant's curve; of hours the mean powers over what was observed: one that is not over is no dip. */
 export async function fetchCurve(plantId: string, from: string, to: string, resolution: Resolution, signal?: AbortSignal): Promise<PlantCurve> {
   const table = await call<Table>(`${plantPath(plantId)}/windows${query({ from, to, resolution })}`, {}, signal);
   const time = picker(table, "time");
   const hourly = resolution === "hour";
+  const observedS = column(table, "observed_s");
+  const means = (energy: string) => column(table, energy).map((value, at) => (value !== null && observedS[at] ? (value * 3_600) / observedS[at] : null));
   return {
     seconds: table.rows.map((row) => Date.parse(String(time(row))) / 1000),
-    actualKw: column(table, hourly ? "energy_kwh" : "generation_kw"),
-    expectedKw: column(table, hourly ? "expected_kwh" : "expected_kw"),
-    irradianceWM2: column(table, hourly ? "insolation_wh_m2" : "poa_w_m2"),
+    actualKw: hourly ? means("energy_kwh") : column(table, "generation_kw"),
+    expectedKw: hourly ? means("expected_kwh") : column(table, "expected_kw"),
+    irradianceWM2: hourly ? means("insolation_wh_m2") : column(table, "poa_w_m2"),
     moduleC: column(table, "module_c"),
     ambientC: column(table, "ambient_c"),
   };
@@ -115,20 +119,36 @@ export async function fetchCurve(plantId: string, from: string, to: string, reso
 export interface AlertQuery {
   state?: string;
   from?: string;
-  to?: string;
+  to?: string | undefined;
   region?: string;
   plant?: string;
   limit?: number;
 }
 
 export const fetchAlerts = (asked: AlertQuery, signal?: AbortSignal): Promise<{ alerts: Alert[] }> =>
-  call(`/alerts${query({ ...asked })}`, {}, signal);
+  call(`/alerts${query({ ...asked })}`, {}, signal, LIST_TIMEOUT_MS);
+
+/** As many as one answer holds. */
+export const ALERTS_AT_ONCE = 5_000;
+
+/** All alerts that fit, however many: the oldest may be the worst. */
+export async function fetchAllAlerts(asked: AlertQuery, signal?: AbortSignal): Promise<Alert[]> {
+  const found = new Map<string, Alert>();
+  for (let to = asked.to; ; ) {
+    const { alerts } = await fetchAlerts({ ...asked, to, limit: ALERTS_AT_ONCE }, signal);
+    const known = found.size;
+    for (const alert of alerts) found.set(alert.alert_id, alert);
+    if (alerts.length < ALERTS_AT_ONCE || found.size === known) return [...found.values()];
+    // On from the second of the oldest one, in which others may have begun, too: `to` is exclusive.
+    to = new Date(Date.parse(alerts.at(-1)!.onset) + 1_000).toISOString();
+  }
+}
 
 export const actOnAlert = (alertId: string, action: ActionKind, by: string, note: string): Promise<void> =>
   post(`/alerts/${encodeURIComponent(alertId)}/${action}`, { note, by: by || undefined });
 
 export const fetchAt = (time: string, signal?: AbortSignal): Promise<{ time: string; plants: Table }> =>
-  call(`/at${query({ time })}`, {}, signal);
+  call(`/at${query({ time })}`, {}, signal, LIST_TIMEOUT_MS);
 
 export const fetchNotes = (plantId: string, signal?: AbortSignal): Promise<{ notes: Note[] }> =>
   call(`${plantPath(plantId)}/notes`, {}, signal);

@@ -14,7 +14,8 @@ export const NO_DATA = 4;
 
 /**
  * A plant's last window counts this long, as the server's power does at most (ADR 0304): sources that report each
- * quarter of an hour may tell some minutes late. After that nobody knows what the plant does.
+ * quarter of an hour may tell some minutes late. After that nobody knows what the plant does. The analyzer knows each
+ * plant's interval: where it says that one is silent, its figures count no longer.
  */
 export const SILENT_AFTER_MS = 3_600_000;
 
@@ -123,10 +124,19 @@ export class Fleet {
    */
   age(asOf: number): void {
     for (let plant = 0; plant < this.size; plant++) {
-      if (asOf - this.windowEnd[plant]! <= SILENT_AFTER_MS) continue;
-      if (this.state[plant] !== FAULT) this.state[plant] = NO_DATA;
-      this.utilisationPct[plant] = this.generationKw[plant] = this.expectedKw[plant] = Number.NaN;
+      if (asOf - this.windowEnd[plant]! > SILENT_AFTER_MS) this.#letGo(plant);
     }
+  }
+
+  /** Lets go of a plant's figures where no window of it came since it was found silent (ms), however soon that was. */
+  silence(plantId: string, foundAt: number): void {
+    const plant = this.#indexOf.get(plantId);
+    if (plant !== undefined && this.windowEnd[plant]! <= foundAt) this.#letGo(plant);
+  }
+
+  #letGo(plant: number): void {
+    if (this.state[plant] !== FAULT) this.state[plant] = NO_DATA;
+    this.utilisationPct[plant] = this.generationKw[plant] = this.expectedKw[plant] = Number.NaN;
   }
 
   plant(index: number): Plant {

@@ -6,12 +6,14 @@ export interface Totals {
   generationKw: number;
   /** Over the plants that have an expectation; null where none has. */
   expectedKw: number | null;
+  /** What those plants generate, which alone compares with it. */
+  comparedKw: number;
   /** Of the plants that report. */
   capacityKw: number;
   plants: number;
 }
 
-const empty = (): Totals => ({ generationKw: 0, expectedKw: null, capacityKw: 0, plants: 0 });
+const empty = (): Totals => ({ generationKw: 0, expectedKw: null, comparedKw: 0, capacityKw: 0, plants: 0 });
 
 /** Totals of the plants that report, by province. */
 export function totalsByRegion(fleet: Fleet): Map<string, Totals> {
@@ -27,7 +29,9 @@ export function totalsByRegion(fleet: Fleet): Map<string, Totals> {
     total.generationKw += generationKw;
     total.capacityKw += fleet.capacityKw[plant]!;
     total.plants++;
-    if (!Number.isNaN(expectedKw)) total.expectedKw = (total.expectedKw ?? 0) + expectedKw;
+    if (Number.isNaN(expectedKw)) continue;
+    total.expectedKw = (total.expectedKw ?? 0) + expectedKw;
+    total.comparedKw += generationKw;
   }
   return totals;
 }
@@ -36,6 +40,7 @@ export function sumOf(totals: Iterable<Totals>): Totals {
   const sum = empty();
   for (const each of totals) {
     sum.generationKw += each.generationKw;
+    sum.comparedKw += each.comparedKw;
     sum.capacityKw += each.capacityKw;
     sum.plants += each.plants;
     if (each.expectedKw !== null) sum.expectedKw = (sum.expectedKw ?? 0) + each.expectedKw;

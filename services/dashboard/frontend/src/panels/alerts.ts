@@ -4,7 +4,7 @@ import { type AlertStatus, statusOf } from "../data/alerts";
 import { actOnAlert } from "../data/api";
 import type { ActionKind, Alert } from "../data/types";
 import { h, reconcile, setText } from "../dom";
-import { formatMoment, formatPower, formatQuantity } from "../format";
+import { formatCount, formatMoment, formatPower, formatQuantity } from "../format";
 import { perFrame } from "../frame";
 import { type MessageKey, t, tData } from "../i18n";
 import { regionName } from "../i18n/regions";
@@ -12,6 +12,9 @@ import type { Model } from "../model";
 import { operator, remember } from "../prefs";
 import { openPlant } from "../route";
 import { choice, emptiness, panel, reasonOf } from "./panel";
+
+/** What is said where a list has nothing. */
+const NONE: Record<AlertStatus, MessageKey> = { open: "alertsNone", acknowledged: "alertsNoneAcknowledged", resolved: "alertsNoneResolved" };
 
 /** More rows than anyone reads at once; the rest shows as the first are dealt with. */
 const SHOWN = 100;
@@ -26,13 +29,14 @@ export function alertsPanel(model: Model, actor: Actor): HTMLElement {
   let status: AlertStatus = "open";
   const filter = choice<AlertStatus>(t("alerts"), [["open", t("open")], ["acknowledged", t("acknowledged")], ["resolved", t("resolved")]], "open", (value) => {
     status = value;
+    list.replaceChildren();
     draw();
   });
   const badge = h("span", { class: "badge" });
   const { element, head, body } = panel("alerts", t("alerts"));
   head.append(badge, filter.element);
   const trouble = h("p", { class: "failure", role: "status" });
-  const none = emptiness(t("alertsNone"), t("alertsNoneHint"));
+  const none = emptiness("", t("alertsNoneHint"));
   const list = h("ul", { class: "alert-list" });
   const more = h("p", { class: "dim more" });
   body.append(trouble, none, list, more);
@@ -40,14 +44,18 @@ export function alertsPanel(model: Model, actor: Actor): HTMLElement {
     const book = model.alerts.value;
     const chosen = book.list(status);
     const open = book.list("open").length;
-    setText(badge, open > 0 ? String(open) : "");
+    setText(badge, open > 0 ? formatCount(open) : "");
     badge.hidden = open === 0;
     none.hidden = !book.loaded || chosen.length > 0;
+    setText(none.firstElementChild!, t(NONE[status]));
+    none.lastElementChild!.toggleAttribute("hidden", status !== "open" || !model.view.value.live);
     const reason = model.view.value.live ? model.alertsTrouble.value : null;
     trouble.hidden = reason === null;
     setText(trouble, reason === null ? "" : t("alertsFailed", { reason: reasonOf(reason) }));
-    reconcile(list, chosen.slice(0, SHOWN), (alert) => alert.alert_id, () => alertRow(model, actor), (item, alert) => item.show(alert));
-    setText(more, chosen.length > SHOWN ? `+${chosen.length - SHOWN}` : "");
+    const shown = chosen.slice(0, SHOWN);
+    const held = writtenIn(list).map((id) => book.get(id)).filter((alert) => alert !== undefined && !shown.includes(alert)) as Alert[];
+    reconcile(list, [...shown, ...held], (alert) => alert.alert_id, () => alertRow(model, actor), (item, alert) => item.show(alert));
+    setText(more, chosen.length > SHOWN ? t("alertsMore", { count: formatCount(chosen.length - SHOWN) }) : "");
   });
   model.alerts.watch(draw);
   model.alertsTrouble.watch(draw);
@@ -57,6 +65,12 @@ export function alertsPanel(model: Model, actor: Actor): HTMLElement {
   });
   return element;
 }
+
+/** What somebody is writing, and has not sent. */
+const WRITING = "form:not([data-sent])";
+
+/** The alerts in whose forms somebody writes: they stay, whatever becomes of them or comes before them meanwhile. */
+const writtenIn = (list: HTMLElement): string[] => [...list.children].flatMap((row) => (row.querySelector(WRITING) ? [(row as HTMLElement).dataset["key"]!] : []));
 
 type AlertRow = HTMLLIElement & { show(alert: Alert): void };
 
@@ -78,6 +92,11 @@ export function alertRow(model: Model, actor: Actor, withSubject = true): AlertR
   const actions = h("div", { class: "alert-actions" });
   const item = h("li", { class: "alert" }, h("div", { class: "alert-head" }, rule, since), withSubject ? subject : null, h("div", { class: "alert-foot" }, message, actions), history) as unknown as AlertRow;
 
+  const restore = () => {
+    drawn = "";
+    actions.replaceChildren();
+    model.alerts.changed();
+  };
   item.show = (next) => {
     alert = next;
     const status = statusOf(next);
@@ -90,16 +109,19 @@ export function alertRow(model: Model, actor: Actor, withSubject = true): AlertR
     setText(subject, subjectOf(next, model));
     subject.disabled = !next.plant_id;
     setText(message, messageOf(next));
-    const state = `${status} ${next.actions?.length ?? 0}`;
+    // What is done is done now: it is not offered beside an alert as it stood in the past.
+    const canAct = actor.canAct && model.view.value.live;
+    const state = `${status} ${next.actions?.length ?? 0} ${canAct}`;
     if (state === drawn) return;
-    drawn = state;
     history.replaceChildren(...historyOf(next, asOf));
-    actions.replaceChildren(...(actor.canAct ? buttonsOf(next, status, actions, actor) : []));
+    if (canAct && actions.querySelector(WRITING)) return;
+    drawn = state;
+    actions.replaceChildren(...(canAct ? buttonsOf(next, status, actions, actor, restore) : []));
   };
   return item;
 }
 
-function subjectOf(alert: Alert, model: Model): string {
+export function subjectOf(alert: Alert, model: Model): string {
   if (!alert.plant_id) return `${regionName(alert.region)} · ${t("plantsConcerned", { count: alert.plants })}`;
   const fleet = model.view.value.fleet;
   const plant = fleet?.indexOf(alert.plant_id);
@@ -122,9 +144,8 @@ function historyOf(alert: Alert, asOf: number): HTMLElement[] {
   });
 }
 
-function buttonsOf(alert: Alert, status: AlertStatus, host: HTMLElement, actor: Actor): HTMLElement[] {
+function buttonsOf(alert: Alert, status: AlertStatus, host: HTMLElement, actor: Actor, restore: () => void): HTMLElement[] {
   const kinds: ActionKind[] = status === "open" ? ["acknowledge", "resolve"] : status === "acknowledged" ? ["resolve"] : [];
-  const restore = () => host.replaceChildren(...buttonsOf(alert, status, host, actor));
   return kinds.map((kind) => {
     const button = h("button", { type: "button", class: "quiet" }, t(kind));
     button.addEventListener("click", () => {
@@ -157,6 +178,7 @@ function actionForm(alert: Alert, kind: ActionKind, actor: Actor, done: () => vo
     actOnAlert(alert.alert_id, kind, name.value.trim(), note.value.trim())
       // The feed tells of the action in a moment, and the buttons are drawn anew: till then it is not offered again.
       .then(() => {
+        form.dataset["sent"] = "";
         for (const control of [name, note, send, cancel]) control.disabled = true;
       })
       .catch((error: Error) => {

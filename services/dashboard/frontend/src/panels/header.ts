@@ -40,7 +40,10 @@ function liveness(model: Model): HTMLElement {
   const element = h("div", { class: "liveness" }, h("span", { class: "live-dot", "aria-hidden": "true" }), word, day, time);
   const draw = () => {
     const { asOf, live } = model.view.value;
-    const state = !live ? "past" : model.connection.value.state === "open" ? "live" : "connecting";
+    // An open connection that brings nothing new is not live; that nothing is stored does not matter here.
+    const { stale, service } = model.status.value ?? {};
+    const quiet = stale && service !== "sink";
+    const state = !live ? "past" : model.connection.value.state !== "open" ? "connecting" : quiet ? "quiet" : "live";
     element.dataset["state"] = state;
     setText(word, t(state));
     setText(day, asOf === null ? "" : formatDay(asOf));
@@ -48,6 +51,7 @@ function liveness(model: Model): HTMLElement {
   };
   model.view.watch(draw);
   model.connection.watch(draw);
+  model.status.watch(draw);
   return element;
 }
 

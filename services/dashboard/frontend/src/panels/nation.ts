@@ -37,7 +37,7 @@ export function nationPanel(model: Model, scope: Signal<string | null>): HTMLEle
     const measure = measurePower(totals.plants > 0 ? totals.generationKw : null);
     setText(power, measure.value);
     setText(unit, measure.unit);
-    const share = formatPercent(shareOf(totals.generationKw, totals.expectedKw), 0);
+    const share = formatPercent(shareOf(totals.comparedKw, totals.expectedKw), 0);
     setText(versus, `${t("expected")} ${formatPower(totals.expectedKw)} · ${share} ${t("ofExpected")}`);
     setText(facts[0].value, formatPercent(shareOf(totals.generationKw, totals.capacityKw)));
     setText(facts[2].value, formatPower(totals.capacityKw));
@@ -87,7 +87,12 @@ function followCurve(
     const date = koreanDate(asOf);
     chart.mark(asOf);
     const key = `${date} ${scope.value}`;
-    if (key !== shown) curve = null;
+    if (key !== shown) {
+      // Another day's or province's curve is not left under this one's name, however long its own takes.
+      curve = null;
+      chart.show({ date, seconds: [], actualKw: [], expectedKw: [], yesterdayKw: [] });
+      trouble.replaceChildren();
+    }
     tell();
     if (key === shown && Date.now() - fetchedAt < CURVE_PERIOD_MS) return;
     shown = key;

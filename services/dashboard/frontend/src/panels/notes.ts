@@ -16,9 +16,10 @@ export function notesSection(model: Model, actor: Actor, plantId: string, closed
   const list = h("ul", { class: "note-list" });
   const none = h("p", { class: "dim" }, t("notesNone"));
   const trouble = h("div", {});
+  let loaded = false;
   const draw = () => {
     const sorted = [...notes.values()].sort((a, b) => b.at.localeCompare(a.at));
-    none.hidden = sorted.length > 0;
+    none.hidden = !loaded || sorted.length > 0;
     reconcile(list, sorted, ({ note_id }) => note_id, () => h("li", {}, h("p", { class: "note-text" }), h("p", { class: "dim" })), (item, note) => {
       setText(item.children[0]!, note.text);
       setText(item.children[1]!, t("by", { who: note.author, time: formatMoment(note.at, Date.now()) }));
@@ -30,7 +31,9 @@ export function notesSection(model: Model, actor: Actor, plantId: string, closed
   };
   const load = async () => {
     try {
-      put((await fetchNotes(plantId, closed)).notes);
+      const found = await fetchNotes(plantId, closed);
+      loaded = true;
+      put(found.notes);
       trouble.replaceChildren();
     } catch (error) {
       if (!closed.aborted) trouble.replaceChildren(failure(error, () => void load()));
@@ -39,6 +42,7 @@ export function notesSection(model: Model, actor: Actor, plantId: string, closed
   model.note.watch((note) => {
     if (note?.plant_id === plantId) put([note]);
   }, closed);
+  draw();
   void load();
   return section(t("notes"), trouble, none, list, ...(actor.canAct ? [noteForm(plantId, actor, (note) => put([note]))] : []));
 }

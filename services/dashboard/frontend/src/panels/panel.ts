@@ -59,8 +59,8 @@ export function fact(label: string): Fact {
 export const reasonOf = (message: string): string => (message === "unreachable" || message === "timeout" ? t(message) : message);
 
 /** Says what went wrong, with a way on. */
-export function failure(error: unknown, retry: () => void): HTMLElement {
-  return h("div", { class: "failure", role: "status" }, h("p", {}, t("failed", { reason: reasonOf((error as Error).message) })), h("button", { type: "button", class: "quiet", onclick: retry }, t("retry")));
+export function failure(error: unknown, retry: () => void, what: "failed" | "signInFailed" = "failed"): HTMLElement {
+  return h("div", { class: "failure", role: "status" }, h("p", {}, t(what, { reason: reasonOf((error as Error).message) })), h("button", { type: "button", class: "quiet", onclick: retry }, t("retry")));
 }
 
 export const emptiness = (text: string, hint?: string): HTMLElement =>

@@ -19,11 +19,12 @@ export function photosSection(model: Model, actor: Actor, plantId: string, close
   const none = h("p", { class: "dim" }, t("photosNone"));
   const trouble = h("div", {});
   const progress = h("ul", { class: "upload-list", "aria-live": "polite" });
+  let loaded = false;
   const draw = () => {
     const sorted = [...photos.values()].filter(({ deleted, thumbnails }) => !deleted && thumbnails.length > 0).sort((a, b) => b.uploaded_at.localeCompare(a.uploaded_at));
-    none.hidden = sorted.length > 0;
+    none.hidden = !loaded || sorted.length > 0;
     reconcile(grid, sorted, ({ photo_id }) => photo_id, photoItem, () => undefined);
-    for (const photo of photos.values()) progress.querySelector(`[data-blob="${CSS.escape(photo.blob)}"]`)?.remove();
+    for (const photo of photos.values()) finish(progress, photo);
   };
   const put = (more: Photo[]) => {
     for (const photo of more) photos.set(photo.photo_id, photo);
@@ -31,7 +32,9 @@ export function photosSection(model: Model, actor: Actor, plantId: string, close
   };
   const load = async () => {
     try {
-      put((await fetchPhotos(plantId, closed)).photos);
+      const found = await fetchPhotos(plantId, closed);
+      loaded = true;
+      put(found.photos);
       trouble.replaceChildren();
     } catch (error) {
       if (!closed.aborted) trouble.replaceChildren(failure(error, () => void load()));
@@ -40,8 +43,9 @@ export function photosSection(model: Model, actor: Actor, plantId: string, close
   model.photo.watch((photo) => {
     if (photo?.plant_id === plantId) put([photo]);
   }, closed);
+  draw();
   void load();
-  return section(t("photos"), trouble, none, grid, ...(actor.canAct ? [dropZone(plantId, progress), progress] : []));
+  return section(t("photos"), trouble, none, grid, ...(actor.canAct ? [dropZone(plantId, progress, draw), progress] : []));
 }
 
 function photoItem(photo: Photo): HTMLLIElement {
@@ -54,11 +58,11 @@ function photoItem(photo: Photo): HTMLLIElement {
   return h("li", {}, link);
 }
 
-function dropZone(plantId: string, progress: HTMLElement): HTMLElement {
+function dropZone(plantId: string, progress: HTMLElement, uploaded: () => void): HTMLElement {
   const input = h("input", { type: "file", accept: "image/*", multiple: true, class: "visually-hidden" });
   const zone = h("label", { class: "drop-zone" }, input, t("photoDrop"));
   const take = (files: Iterable<File>) => {
-    for (const file of files) void upload(plantId, file, progress);
+    for (const file of files) void upload(plantId, file, progress).then(uploaded);
   };
   input.addEventListener("change", () => {
     take(input.files ?? []);
@@ -77,15 +81,27 @@ function dropZone(plantId: string, progress: HTMLElement): HTMLElement {
   return zone;
 }
 
+/** An upload ends with its thumbnails, or with word that there can be none. */
+function finish(progress: HTMLElement, photo: Photo): void {
+  const line = progress.querySelector<HTMLElement>(`[data-blob="${CSS.escape(photo.blob)}"]`);
+  if (photo.deleted || photo.thumbnails.length > 0) line?.remove();
+  else if (line) fail(line, t("photoBroken", { name: line.dataset["name"] ?? "" }));
+}
+
+function fail(line: HTMLElement, words: string): void {
+  if (line.textContent !== words) line.textContent = words;
+  line.dataset["failed"] = "";
+}
+
 async function upload(plantId: string, file: File, progress: HTMLElement): Promise<void> {
   const line = h("li", {}, t("photoUploading", { name: file.name }));
   progress.append(line);
   try {
     const { blob } = await uploadPhoto(plantId, file);
     line.dataset["blob"] = blob;
+    line.dataset["name"] = file.name;
     line.textContent = t("photoWaiting", { name: file.name });
   } catch (error) {
-    line.textContent = t("photoFailed", { name: file.name, reason: reasonOf((error as Error).message) });
-    line.dataset["failed"] = "";
+    fail(line, t("photoFailed", { name: file.name, reason: reasonOf((error as Error).message) }));
   }
 }

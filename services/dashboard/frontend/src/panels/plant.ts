@@ -1,13 +1,15 @@
 /** The page of one plant: what it does now, its curve and weather, its alerts, notes and photos. */
 
 import { fetchAlerts, fetchPlant } from "../data/api";
-import type { PlantDetail } from "../data/types";
+import { SILENT_AFTER_MS } from "../data/fleet";
+import type { PlantDetail, PlantWindow } from "../data/types";
 import { h, reconcile, setText } from "../dom";
 import { NOTHING, formatPercent, formatPower, formatQuantity, shareOf } from "../format";
+import { perFrame } from "../frame";
 import { t } from "../i18n";
 import { regionName } from "../i18n/regions";
 import type { Model } from "../model";
-import { openTab, route } from "../route";
+import { closePlant, route } from "../route";
 import { type Actor, alertRow } from "./alerts";
 import { curveSection } from "./curve";
 import { STATE_NAMES } from "./map";
@@ -23,18 +25,22 @@ export function plantPanel(model: Model, actor: Actor): HTMLElement {
   const host = h("section", { class: "plant", id: "plant", "aria-label": t("plant"), tabindex: -1, hidden: true });
   let open = new AbortController();
   let shown: string | null = null;
+  let cameFrom: Element | null = null;
   route.watch(({ plant }) => {
     if (plant === shown) return;
+    if (shown === null) cameFrom = document.activeElement;
     shown = plant;
     open.abort();
     open = new AbortController();
     host.hidden = plant === null;
     host.replaceChildren(...(plant === null ? [] : content(model, actor, plant, open.signal)));
     if (plant !== null) host.focus();
+    // After the view has changed: on a phone the list that it was opened from is hidden until then.
+    else if (cameFrom instanceof HTMLElement) requestAnimationFrame(() => (cameFrom as HTMLElement).focus());
   });
   document.addEventListener("keydown", (event) => {
     const typing = event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement;
-    if (event.key === "Escape" && shown !== null && !typing) openTab("map");
+    if (event.key === "Escape" && shown !== null && !typing) closePlant();
   });
   return host;
 }
@@ -87,7 +93,7 @@ function nowSection(model: Model, plantId: string, closed: AbortSignal): Now {
   const name = h("h2", {}, plantId);
   const place = h("p", { class: "dim" });
   const state = h("p", { class: "plant-state" }, h("span", { class: "state-dot" }), h("span", {}));
-  const close = iconButton("close", t("close"), () => openTab("map"));
+  const close = iconButton("close", t("close"), closePlant);
   const power = fact(t("generation"));
   const expected = fact(t("expected"));
   const utilisation = fact(t("utilisation"));
@@ -95,7 +101,18 @@ function nowSection(model: Model, plantId: string, closed: AbortSignal): Now {
   const weather = [fact(t("irradiance")), fact(t("moduleTemperature")), fact(t("ambientTemperature")), fact(t("wind"))] as const;
   const figures = h("dl", { class: "facts plant-facts" }, ...[power, expected, utilisation, performance, ...weather].map(({ element }) => element));
 
+  let latest: PlantWindow | null = null;
+  const drawWeather = () => {
+    const { live, asOf } = model.view.value;
+    // The newest window tells the weather of no other moment, and a silent plant's not that of now.
+    const now = live && latest && (asOf ?? 0) - Date.parse(latest.window_end) <= SILENT_AFTER_MS ? latest : null;
+    setText(weather[0].value, formatQuantity(now?.poa_w_m2 ?? now?.ghi_w_m2, "W/m²", 0));
+    setText(weather[1].value, formatQuantity(now?.module_c, "°C"));
+    setText(weather[2].value, formatQuantity(now?.ambient_c, "°C"));
+    setText(weather[3].value, formatQuantity(now?.wind_m_s, "m/s"));
+  };
   const draw = () => {
+    drawWeather();
     const { fleet } = model.view.value;
     const index = fleet?.indexOf(plantId);
     if (!fleet || index === undefined) return;
@@ -113,11 +130,9 @@ function nowSection(model: Model, plantId: string, closed: AbortSignal): Now {
   return {
     head: h("div", { class: "plant-head" }, h("div", { class: "plant-title" }, name, place), state, close),
     figures,
-    showDetail: ({ latest }) => {
-      setText(weather[0].value, formatQuantity(latest?.poa_w_m2 ?? latest?.ghi_w_m2, "W/m²", 0));
-      setText(weather[1].value, formatQuantity(latest?.module_c, "°C"));
-      setText(weather[2].value, formatQuantity(latest?.ambient_c, "°C"));
-      setText(weather[3].value, formatQuantity(latest?.wind_m_s, "m/s"));
+    showDetail: (detail) => {
+      latest = detail.latest;
+      drawWeather();
     },
   };
 }
@@ -138,11 +153,11 @@ function alertsSection(model: Model, actor: Actor, plantId: string, closed: Abor
   const none = h("p", { class: "dim" }, t("alertsNone"));
   const trouble = h("div", {});
   let loaded = false;
-  const draw = () => {
+  const draw = perFrame(() => {
     const alerts = model.alerts.value.ofPlant(plantId).slice(0, OWN_ALERTS);
     none.hidden = !loaded || alerts.length > 0;
     reconcile(list, alerts, (alert) => alert.alert_id, () => alertRow(model, actor, false), (item, alert) => item.show(alert));
-  };
+  });
   model.alerts.watch(draw, closed);
   const load = async () => {
     try {

@@ -11,7 +11,7 @@ import { t } from "../i18n";
 import { regionName } from "../i18n/regions";
 import type { Model } from "../model";
 import type { Signal } from "../signal";
-import { choice, panel } from "./panel";
+import { choice, failure, panel } from "./panel";
 
 type Span = "now" | "today";
 
@@ -22,12 +22,12 @@ const TODAY_PERIOD_MS = 60_000;
 interface Values {
   actual: number | null;
   expected: number | null;
+  /** Of the actual what has an expectation. */
+  compared: number | null;
 }
 
-interface Row {
+interface Row extends Values {
   code: string;
-  actual: number | null;
-  expected: number | null;
   /** Length of the bar and place of the expectation's tick, 0–1. */
   bar: number;
   tick: number | null;
@@ -44,21 +44,28 @@ export function regionsPanel(model: Model, scope: Signal<string | null>, hover: 
   });
   const { element, body } = panel("regions", t("regions"), spans.element);
   const list = h("ul", { class: "region-list" });
-  body.append(list);
+  const trouble = h("div", {});
+  body.append(trouble, list);
   const loadToday = async () => {
     const { asOf } = model.view.value;
     if (span !== "today" || asOf === null) return;
     const date = koreanDate(asOf);
     if (date === asked.date && Date.now() - asked.at < TODAY_PERIOD_MS) return;
     asked = { date, at: Date.now() };
-    const curves = await curvesOf([...model.totals.keys()], date);
+    const { curves, error } = await curvesOf([...model.totals.keys()], date);
     if (date !== asked.date) return;
-    today = curves;
+    today = new Map([...today, ...curves]);
+    trouble.replaceChildren(...(error ? [failure(error, again)] : []));
     draw();
   };
+  const again = () => {
+    asked.at = 0;
+    void loadToday();
+  };
   const draw = perFrame(() => {
+    trouble.hidden = span === "now";
     const { asOf } = model.view.value;
-    const valuesOf = (code: string, totals: Totals) => (span === "now" ? powersOf(totals) : energiesOf(today.get(code), asOf));
+    const valuesOf = (code: string, totals: Totals) => (span === "now" ? powersOf(totals) : ofToday(today.get(code), asOf));
     const rows = rowsOf([...model.totals].map(([code, totals]) => ({ code, ...valuesOf(code, totals) })));
     reconcile(list, rows, (row) => row.code, (row) => createRow(row, scope, hover), (item, row) => updateRow(item, row, span, scope.value));
   });
@@ -70,14 +77,19 @@ export function regionsPanel(model: Model, scope: Signal<string | null>, hover: 
   return element;
 }
 
-const powersOf = ({ generationKw, expectedKw }: Totals): Values => ({ actual: generationKw, expected: expectedKw });
+const powersOf = ({ generationKw, expectedKw, comparedKw }: Totals): Values => ({ actual: generationKw, expected: expectedKw, compared: comparedKw });
 
-/** Curves of a day; a province that does not answer has none, and is asked again with the next round. */
-async function curvesOf(codes: string[], date: string): Promise<Map<string, DayCurve>> {
+function ofToday(curve: DayCurve | undefined, asOf: number | null): Values {
+  const { actual, expected } = energiesOf(curve, asOf);
+  return { actual, expected, compared: actual };
+}
+
+/** Curves of a day, and why a province has none; it is asked again with the next round. */
+async function curvesOf(codes: string[], date: string): Promise<{ curves: Map<string, DayCurve>; error: unknown }> {
   const curves = new Map<string, DayCurve>();
   const keep = async (code: string) => curves.set(code, await fetchRegionDay(code, date));
-  await Promise.allSettled(codes.map(keep));
-  return curves;
+  const failed = (await Promise.allSettled(codes.map(keep))).find(({ status }) => status === "rejected");
+  return { curves, error: (failed as PromiseRejectedResult | undefined)?.reason };
 }
 
 /** Largest expectation first; all bars share one scale, so that lengths compare. */
@@ -115,7 +127,7 @@ function updateRow(item: HTMLLIElement, row: Row, span: Span, scope: string | nu
   bar.style.setProperty("--tick", (row.tick ?? 0).toFixed(4));
   bar.toggleAttribute("data-no-tick", row.tick === null || row.tick === 0);
   setText(value, span === "now" ? formatPower(row.actual) : formatEnergy(row.actual));
-  setText(share, formatPercent(shareOf(row.actual, row.expected), 0));
+  setText(share, formatPercent(shareOf(row.compared, row.expected), 0));
   share.setAttribute("title", t("ofExpected"));
   button.setAttribute("aria-pressed", String(scope === row.code));
 }

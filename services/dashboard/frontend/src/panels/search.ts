@@ -8,6 +8,7 @@ import { regionName } from "../i18n/regions";
 import { language } from "../prefs";
 import { openPlant } from "../route";
 import type { Signal } from "../signal";
+import { reasonOf } from "./panel";
 
 const PAUSE_MS = 120;
 
@@ -57,10 +58,10 @@ export function searchBox(scope: Signal<string | null>): HTMLElement {
     option?.scrollIntoView({ block: "nearest" });
     if (option) input.setAttribute("aria-activedescendant", option.id);
   };
-  const show = (found: Hit[], text: string) => {
+  const show = (found: Hit[], none: string) => {
     hits = found;
     list.replaceChildren(
-      ...(found.length === 0 ? [h("li", { class: "dim", role: "option", "aria-disabled": "true" }, t("searchNone", { text }))] : found.map((hit, at) => optionOf(hit, at, choose))),
+      ...(found.length === 0 ? [h("li", { class: "dim", role: "option", "aria-disabled": "true" }, none)] : found.map((hit, at) => optionOf(hit, at, choose))),
     );
     list.hidden = false;
     input.setAttribute("aria-expanded", "true");
@@ -77,9 +78,9 @@ export function searchBox(scope: Signal<string | null>): HTMLElement {
       return;
     }
     try {
-      show(await findHits(text, scope, signal), text);
+      show(await findHits(text, scope, signal), t("searchNone", { text }));
     } catch (error) {
-      if (!signal.aborted) show([], `${text}: ${(error as Error).message}`);
+      if (!signal.aborted) show([], t("failed", { reason: reasonOf((error as Error).message) }));
     }
   };
   input.addEventListener("input", () => {

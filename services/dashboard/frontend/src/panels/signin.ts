@@ -8,7 +8,7 @@ import { failure, reasonOf } from "./panel";
 
 export function signInPage(session: Session, done: () => void): HTMLElement {
   const box = h("main", { class: "sign-in" }, h("h1", {}, t("title")), h("p", { class: "dim" }, t("signInNeeded")));
-  if (session.trouble) box.append(failure(new Error(session.trouble), () => location.reload()));
+  if (session.trouble) box.append(failure(new Error(session.trouble), () => location.reload(), "signInFailed"));
   else box.append(session.mode === "entra" ? h("a", { class: "primary", href: session.sign_in ?? "/" }, t("signInEntra")) : passwordForm(done));
   return box;
 }
@@ -26,7 +26,7 @@ function passwordForm(done: () => void): HTMLFormElement {
       .then(done)
       .catch((error: Error & { status?: number }) => {
         send.disabled = false;
-        wrong.textContent = error.status === 401 ? t("signInWrong") : t("failed", { reason: reasonOf(error.message) });
+        wrong.textContent = error.status === 401 ? t("signInWrong") : t("signInFailed", { reason: reasonOf(error.message) });
         password.select();
       });
   });

@@ -1,6 +1,8 @@
 /** On a narrow screen one view at a time, chosen at the bottom. */
 
 import { h, setText } from "../dom";
+import { formatCount } from "../format";
+import { perFrame } from "../frame";
 import { type IconName, icon } from "../icons";
 import { type MessageKey, t } from "../i18n";
 import type { Model } from "../model";
@@ -16,11 +18,12 @@ const ENTRIES: readonly (readonly [Tab, MessageKey, IconName])[] = [
 export function tabs(model: Model): HTMLElement {
   const badge = h("span", { class: "badge" });
   const links = ENTRIES.map(([tab, name, picture]) => h("a", { href: `#/${tab}`, "data-tab": tab }, icon(picture), h("span", {}, t(name)), tab === "alerts" ? badge : null));
-  model.alerts.watch((book) => {
-    const open = book.list("open").length;
-    setText(badge, open > 0 ? String(open) : "");
+  const count = perFrame(() => {
+    const open = model.alerts.value.list("open").length;
+    setText(badge, open > 0 ? formatCount(open) : "");
     badge.hidden = open === 0;
   });
+  model.alerts.watch(count);
   route.watch(({ tab, plant }) => {
     document.documentElement.dataset["tab"] = tab;
     document.documentElement.toggleAttribute("data-plant", plant !== null);

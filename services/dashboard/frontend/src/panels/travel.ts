@@ -1,7 +1,7 @@
 /** Time travel: a slider over a day under the map, any day, and the way back to now. */
 
 import { AlertBook, asOfThen } from "../data/alerts";
-import { fetchAlerts, fetchAt } from "../data/api";
+import { fetchAllAlerts, fetchAt } from "../data/api";
 import { h, setText } from "../dom";
 import { formatClock, formatDay, koreanDate, startOfKoreanDay } from "../format";
 import { t } from "../i18n";
@@ -13,7 +13,7 @@ const JUMP_MS = 600_000;
 const DAY_MS = 86_400_000;
 /** While the slider moves, a moment is fetched when it rests this long. */
 const REST_MS = 150;
-/** Alerts that began longer before the moment than this are taken to be over. */
+/** Alerts that began longer before the moment than this, and are over now, are taken to have been over then. */
 const ALERT_REACH_MS = 3 * DAY_MS;
 
 export function travelBar(model: Model): HTMLElement {
@@ -49,14 +49,16 @@ export function travelBar(model: Model): HTMLElement {
     const { signal } = asked;
     const iso = new Date(moment).toISOString();
     try {
-      const [then, { alerts }] = await Promise.all([
+      const [then, recent, open] = await Promise.all([
         fetchAt(iso, signal),
-        fetchAlerts({ state: "all", from: new Date(moment - ALERT_REACH_MS).toISOString(), to: iso }, signal),
+        fetchAllAlerts({ state: "all", from: new Date(moment - ALERT_REACH_MS).toISOString(), to: iso }, signal),
+        // What began before and is open now was open then, however long ago that is.
+        fetchAllAlerts({ state: "open", to: iso }, signal),
       ]);
       const book = new AlertBook();
-      book.load(alerts.map((alert) => asOfThen(alert, iso)), moment);
+      book.load([...open, ...recent].map((alert) => asOfThen(alert, iso)), moment);
       trouble.textContent = "";
-      model.showPast(viewOf(then.plants, iso, false), book);
+      model.showPast(viewOf(then.plants, iso, false, book), book);
     } catch (error) {
       if (!signal.aborted) trouble.textContent = t("failed", { reason: reasonOf((error as Error).message) });
     }
