@@ -38,6 +38,7 @@ _PLATFORM: Final[Mapping[str, Any]] = {
     "insights": "${INSIGHTS}",
     "insightsConnectionString": "${INSIGHTS_CONNECTION_STRING}",
     "allowedIpRanges": [],
+    "settings": {},
 }
 _AZ_HEADER: Final = """\
 # Made by `python -m deploy.render` from deploy/azure/apps/{service}.bicep: change it there.

@@ -18,6 +18,9 @@ param images object = {
   dashboard: ''
 }
 
+@description('Settings that every app is given, by name, such as HELIOGRAPH_CELLS; a service passes over those of others. None that the deployment sets itself.')
+param sharedSettings object = {}
+
 @description('Settings of ingest by name: the sources and what each needs.')
 param ingestSettings object = { HELIOGRAPH_SOURCES: 'fleet' }
 
@@ -98,6 +101,7 @@ module resources 'resources.bicep' = {
     location: location
     tags: tags
     images: images
+    sharedSettings: sharedSettings
     ingestSettings: ingestSettings
     ingestSecrets: ingestSecrets
     dashboardSettings: dashboardSettings

@@ -3,6 +3,7 @@ param environmentName string
 param location string
 param tags object
 param images object
+param sharedSettings object
 param ingestSettings object
 param ingestSecrets object
 param dashboardSettings object
@@ -173,6 +174,7 @@ var platform = {
   insights: monitoring.outputs.insightsName
   insightsConnectionString: monitoring.outputs.insightsConnectionString
   allowedIpRanges: allowedIpRanges
+  settings: sharedSettings
 }
 
 module ingest 'apps/ingest.bicep' = {

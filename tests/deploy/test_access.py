@@ -10,6 +10,7 @@ import pytest
 from deploy.bicep import Deployment, evaluate, read_params
 from heliograph import topology
 from tests.deploy.conftest import AZURE, PROD_ENVIRONMENT, ROOT, SERVICES, apps, only, properties
+from thumbnailer.events import CREATED, DELETED
 
 ROLES = {
     "a638d3c7-ab3a-418d-83e6-5f17a39d4fde": "receive",
@@ -196,7 +197,7 @@ def test_blob_events_reach_the_queue_by_the_topics_own_identity(deployment: Depl
     assert "destination" not in events
     assert events["deliveryWithResourceIdentity"]["identity"]["type"] == "SystemAssigned"
     assert events["deadLetterWithResourceIdentity"]["identity"]["type"] == "SystemAssigned"
-    assert events["filter"]["includedEventTypes"] == ["Microsoft.Storage.BlobCreated"]
+    assert events["filter"]["includedEventTypes"] == [CREATED, DELETED]
     assert events["filter"]["subjectBeginsWith"] == "/blobServices/default/containers/uploads/"
     topic = only(deployment, "Microsoft.EventGrid/systemTopics")
     grants = [

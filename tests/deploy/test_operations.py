@@ -23,7 +23,8 @@ def test_a_crash_loop_of_any_service_is_noticed(deployment: Deployment) -> None:
     """One restart alert for each app, and log alerts that look for lines which the code really writes."""
     watched = {rule.body["properties"]["scopes"][0] for rule in deployment.of_type("Microsoft.Insights/metricAlerts")}
     assert {app.id for app in apps(deployment).values()} <= watched
-    source = "".join(path.read_text() for path in (ROOT / "libs").rglob("*.py"))
+    sources = [*(ROOT / "libs").rglob("*.py"), *(ROOT / "services").glob("*/src/**/*.py")]
+    source = "".join(path.read_text() for path in sources)
     for rule in deployment.of_type("Microsoft.Insights/scheduledQueryRules"):
         (criterion,) = rule.body["properties"]["criteria"]["allOf"]
         (line,) = re.findall(r'has "([^"]+)"', criterion["query"])
@@ -62,6 +63,13 @@ def test_capture_and_zones_follow_their_settings(dev: Deployment, prod: Deployme
         assert location["isZoneRedundant"] is zones
 
 
+def test_overwritten_blobs_are_kept_for_a_day(deployment: Deployment) -> None:
+    """A blob that is deleted by mistake comes back for a day, and no longer: each snapshot that the analyzer
+    overwrites, every five seconds, is kept and paid for as long."""
+    kept = properties(deployment, "Microsoft.Storage/storageAccounts/blobServices")["deleteRetentionPolicy"]
+    assert kept == {"enabled": True, "days": 1}
+
+
 def test_cosmos_is_serverless_or_scales_by_itself(dev: Deployment, prod: Deployment) -> None:
     """By setting: serverless has no throughput of its own, the other scales between a tenth and its maximum."""
     account, database = "Microsoft.DocumentDB/databaseAccounts", "Microsoft.DocumentDB/databaseAccounts/sqlDatabases"
@@ -69,6 +77,15 @@ def test_cosmos_is_serverless_or_scales_by_itself(dev: Deployment, prod: Deploym
     assert properties(dev, database)["options"] == {}
     assert properties(prod, account)["capabilities"] == []
     assert properties(prod, database)["options"] == {"autoscaleSettings": {"maxThroughput": 10000}}
+
+
+def test_settings_of_the_installation_reach_every_app() -> None:
+    """What sink and dashboard must agree on is said once, and each app is given it beside its own settings."""
+    values = {**read_params(AZURE / "prod.bicepparam", PROD_ENVIRONMENT), "sharedSettings": {"HELIOGRAPH_CELLS": "512"}}
+    for app in apps(evaluate(AZURE / "main.bicep", values)).values():
+        env = app.body["properties"]["template"]["containers"][0]["env"]
+        assert {"name": "HELIOGRAPH_CELLS", "value": "512"} in env
+        assert len({each["name"] for each in env}) == len(env)
 
 
 def test_azd_knows_the_services() -> None:

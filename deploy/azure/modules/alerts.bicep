@@ -146,12 +146,28 @@ var logAlerts = [
     severity: 2
     description: 'Messages were put to the dead letters: see the container dead-letters for each with its reason.'
     query: 'ContainerAppConsoleLogs | where Log has "dead-lettered"'
+    resolvesItself: true
   }
   {
     name: 'service-failed'
     severity: 1
     description: 'A service ended with an error of its own.'
     query: 'ContainerAppConsoleLogs | where Log has "service failed"'
+    resolvesItself: true
+  }
+  {
+    name: 'ingest-alarm'
+    severity: 2
+    description: 'A source keeps failing, or ingest has trouble with its outbox, its site registry or a hub. Said once, when it begins.'
+    query: 'ContainerAppConsoleLogs | where Log has "alarm raised"'
+    resolvesItself: false
+  }
+  {
+    name: 'photos-poisoned'
+    severity: 3
+    description: 'Photos that no thumbnail could be made of went to the poison queue.'
+    query: 'ContainerAppConsoleLogs | where Log has "photo poisoned"'
+    resolvesItself: true
   }
 ]
 
@@ -171,7 +187,7 @@ resource logRules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       windowSize: 'PT5M'
       // The table comes into being with the first log line, after this rule.
       skipQueryValidation: true
-      autoMitigate: true
+      autoMitigate: alert.resolvesItself
       criteria: {
         allOf: [
           {

@@ -1,5 +1,5 @@
-// BlobCreated events of the container "uploads", brought to the thumbnailer's queue by the topic's own identity:
-// the only way through the firewall of the storage account.
+// What is created and deleted in the container "uploads", brought to the thumbnailer's queue by the topic's own
+// identity: the only way through the firewall of the storage account.
 param name string
 param location string
 param tags object
@@ -48,7 +48,8 @@ resource subscription 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-
   properties: {
     eventDeliverySchema: 'EventGridSchema'
     filter: {
-      includedEventTypes: ['Microsoft.Storage.BlobCreated']
+      // A deleted photo's thumbnails go with it, also while the thumbnailer is scaled to zero and no scan runs.
+      includedEventTypes: ['Microsoft.Storage.BlobCreated', 'Microsoft.Storage.BlobDeleted']
       subjectBeginsWith: '/blobServices/default/containers/${topology.uploads}/'
     }
     deliveryWithResourceIdentity: {

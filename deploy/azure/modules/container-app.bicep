@@ -37,6 +37,10 @@ var sharedSettings = [
   { name: 'HELIOGRAPH_STORAGE_ACCOUNT', value: platform.storageAccount }
 ]
 
+var installationSettings = [
+  for setting in items(platform.settings): { name: setting.key, value: setting.value }
+]
+
 var secretSettings = [
   for secret in items(secrets): { name: secret.key, secretRef: toLower(replace(secret.key, '_', '-')) }
 ]
@@ -65,12 +69,17 @@ var ingress = {
   traffic: [{ latestRevision: true, weight: 100 }]
 }
 
+// What is not ready gets no request. The push API keeps readings on disk and the page shows what it has while a neighbour
+// is away, so both must be asked then, too: they reach all neighbours once, at the start, and count as ready from then on.
+var startPath = public ? '/readyz' : '/healthz'
+var readyPath = public ? '/healthz' : '/readyz'
 var probes = [
   {
     type: 'Startup'
-    httpGet: { path: '/healthz', port: port }
-    // A minute to start, in ten tries: more than ten are not documented to be taken.
-    periodSeconds: 6
+    httpGet: { path: startPath, port: port }
+    // A hundred seconds to start, in ten tries: more than ten are not documented to be taken.
+    periodSeconds: 10
+    timeoutSeconds: 6
     failureThreshold: 10
   }
   {
@@ -82,7 +91,7 @@ var probes = [
   }
   {
     type: 'Readiness'
-    httpGet: { path: '/readyz', port: port }
+    httpGet: { path: readyPath, port: port }
     periodSeconds: 10
     timeoutSeconds: 6
     failureThreshold: 3
@@ -113,7 +122,7 @@ resource app 'Microsoft.App/containerApps@2026-01-01' = {
         {
           name: service
           image: placeholder ? 'mcr.microsoft.com/k8se/quickstart:latest' : image
-          env: concat(sharedSettings, settings, secretSettings)
+          env: concat(sharedSettings, settings, installationSettings, secretSettings)
           probes: placeholder ? [] : probes
           resources: { cpu: json(cpu), memory: memory }
           volumeMounts: keepsFiles ? [{ volumeName: 'data', mountPath: '/data' }] : []
