@@ -14,6 +14,7 @@ from typing import Any, cast
 import pytest
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubConsumerClient, EventHubProducerClient
+from prometheus_client import REGISTRY
 from pydantic import SecretStr
 
 from analyzer.settings import AnalyzerSettings
@@ -21,7 +22,7 @@ from analyzer.worker import Worker
 from heliograph.blobs import ANY, BlobFolder, open_blobs
 from heliograph.contracts import PlantWindow, Reading
 from heliograph.dead_letters import DeadLetters
-from heliograph.hub import Batch, Claimed, HubReader, HubSender, open_sender
+from heliograph.hub import Batch, Claimed, HubReader, HubSender, Released, open_sender
 from heliograph.sites import SiteBook
 from heliograph.topology import DEAD_LETTERS, HUB_PARTITIONS, INSIGHTS_HUB, READINGS_HUB, SNAPSHOTS
 from heliograph.wire import body_of, encode, insights_codec, to_event
@@ -212,3 +213,25 @@ async def test_a_step_that_was_written_down_is_made_by_the_heir(place: Place) ->
     assert await place.stored() == {START: 5}
     await heir.handle(Batch(PARTITION, [half, rest, later]))
     assert (await place.stored())[START] == 10
+
+
+async def test_of_a_partition_that_was_let_go_another_tells(place: Place) -> None:
+    """A replica's gauges of a partition end with its ownership; they would show an old watermark for ever."""
+    [event] = await place.events(range(5))
+    owner = await place.replica()
+    await owner.handle(Batch(PARTITION, [event]))
+    assert "heliograph_analyzer_watermark_seconds" in gauges()
+    await owner.handle(Released(PARTITION))
+    assert gauges() == set()
+
+
+def gauges() -> set[str]:
+    """Those of the analyzer that tell of the partition."""
+    return {
+        sample.name
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if family.type == "gauge"
+        and family.name.startswith("heliograph_analyzer")
+        and PARTITION in sample.labels.values()
+    }

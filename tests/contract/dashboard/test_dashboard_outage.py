@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +29,8 @@ async def refused(call: Awaitable[httpx.Response]) -> None:
 
 
 async def test_each_neighbour_that_is_down_makes_503_of_what_needs_it_and_of_nothing_else(tmp_path: Path, until):
-    """503 with Retry-After comes within seconds for what needs a neighbour that is down; the rest is answered."""
+    """503 with Retry-After comes within seconds for what needs a neighbour that is down; the rest is answered. The age
+    of the data counts from the start while there is none."""
     with ExitStack() as hub, ExitStack() as cosmos, ExitStack() as blobs:
         addresses = (
             hub.enter_context(running_broker(tmp_path)),
@@ -37,8 +39,14 @@ async def test_each_neighbour_that_is_down_makes_503_of_what_needs_it_and_of_not
         )
         with with_a_sink(tmp_path, *addresses) as stack, stack.dashboard():
             stack.wait_ready()
-            await stack.send([plant_window("p1", 0, 500.0)])
             async with stack.http() as http:
+
+                async def ages() -> bool:
+                    told = (await http.get(f"{stack.url}/metrics")).text
+                    return float(re.findall("^heliograph_dashboard_data_age_seconds (.*)$", told, re.MULTILINE)[0]) > 0
+
+                await until(ages, "the age of no data")
+                await stack.send([plant_window("p1", 0, 500.0)])
 
                 async def known() -> bool:
                     return (await http.get("/plants/p1/photos")).status_code == 200

@@ -29,3 +29,9 @@ SNAPSHOT_BYTES = Gauge("heliograph_analyzer_snapshot_bytes", "Size of the last s
 FENCED = Counter(
     "heliograph_analyzer_fenced_total", "Snapshots that another owner had replaced meanwhile", ["partition"]
 )
+
+
+def forget(partition: str) -> None:
+    """Another replica tells of the partition from here on: what was last measured here would stay for ever."""
+    for gauge in (SEQUENCE, WATERMARK, WATERMARK_DELAY, PLANTS, HELD, SNAPSHOT_BYTES):
+        gauge.remove(partition)

@@ -95,6 +95,7 @@ class Worker:
                 await self._analyse(partition, events)
             case Released(partition):
                 self._held.pop(partition, None)
+                metrics.forget(partition)
                 log.info("partition released", partition=partition)
 
     async def drain(self) -> None:

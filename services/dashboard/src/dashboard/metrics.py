@@ -13,4 +13,7 @@ PAGES = Gauge("heliograph_dashboard_pages", "Pages that listen to the live feed"
 SLOW_PAGES = Counter("heliograph_dashboard_slow_pages_total", "Pages cut off because they did not keep up")
 RESUMED = Counter("heliograph_dashboard_resumed_total", "Pages that came back with a cursor", ["outcome"])
 INSIGHTS = Counter("heliograph_dashboard_insights_total", "Insights taken from the hub")
-AGE_S = Gauge("heliograph_dashboard_data_age_seconds", "Time since the hub took the newest plant window")
+AGE_S = Gauge(
+    "heliograph_dashboard_data_age_seconds",
+    "Time since the hub took the newest plant window; since the dashboard's start while it has seen none",
+)

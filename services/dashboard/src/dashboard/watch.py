@@ -89,8 +89,7 @@ class Watch:
     async def _look_at_arrivals(self, readings: EventHubConsumerClient) -> None:
         parts, windows = self._parts, self._parts.feed.newest_arrival
         parts.arrivals = replace(parts.arrivals, windows=windows, stored=self._stored_at)
-        if windows:
-            metrics.AGE_S.set((datetime.now(UTC) - windows).total_seconds())
+        metrics.AGE_S.set((datetime.now(UTC) - (windows or parts.arrivals.watched_since)).total_seconds())
         parts.arrivals = replace(parts.arrivals, readings=await _last_enqueued(readings))
 
     async def _beat(self) -> None:

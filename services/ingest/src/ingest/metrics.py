@@ -33,7 +33,11 @@ SCHEDULE_INTERVAL = Gauge(
     "heliograph_ingest_schedule_interval_seconds", "The longest wait between two runs of a source", ["source"]
 )
 OWNED = Gauge("heliograph_ingest_schedule_owned", "1 while this replica holds the schedule's lease", ["source"])
-ALARM = Gauge("heliograph_ingest_alarm", "1 while a source keeps failing, or the outbox fills up", ["subject"])
+ALARM = Gauge(
+    "heliograph_ingest_alarm",
+    "1 while a source keeps failing, the outbox or its disk fills up, or hub, dead letters or site registry fail",
+    ["subject"],
+)
 QUOTA_LEFT = Gauge(
     "heliograph_ingest_quota_left", "Calls left in the tightest quota of a source that has any", ["source"]
 )
