@@ -20,8 +20,10 @@ from heliograph.settings import ServiceSettings, named
 
 ANY: Final = "*"
 """Write whatever is there."""
-SDK_RETRIES: Final = 0
-"""The storage's SDK waits 15 seconds before its first retry and heeds no Retry-After: a `Guard` tries again instead."""
+ONCE: Final[Mapping[str, Any]] = {"retry_total": 0}
+"""The storage's SDK waits 15 s before its first retry and heeds no Retry-After: a `Guard` tries again instead, ..."""
+SOON: Final[Mapping[str, Any]] = {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
+"""... and where none is around the calls, the SDK does within seconds."""
 
 
 class FencedError(RuntimeError):
@@ -37,9 +39,10 @@ class Stored:
 
 
 @asynccontextmanager
-async def open_blobs(settings: ServiceSettings) -> AsyncIterator[BlobServiceClient]:
-    """The blob service of the storage account. Its calls are tried once: they are for a `Guard`."""
-    options: Any = {"raw_response_hook": azure_time.hear, "retry_total": SDK_RETRIES}
+async def open_blobs(settings: ServiceSettings, retry: Mapping[str, Any] = ONCE) -> AsyncIterator[BlobServiceClient]:
+    """The blob service of the storage account. Its calls are tried once, since they are for a `Guard`, or as `retry`
+    has it."""
+    options: Any = {"raw_response_hook": azure_time.hear, **retry}
     if settings.storage_connection_string:
         connection = settings.storage_connection_string.get_secret_value()
         with named("STORAGE_CONNECTION_STRING"):
@@ -54,13 +57,14 @@ async def open_blobs(settings: ServiceSettings) -> AsyncIterator[BlobServiceClie
 @asynccontextmanager
 async def open_queues(settings: ServiceSettings) -> AsyncIterator[QueueServiceClient]:
     """The queue service of the storage account. Its calls are tried once: they are for a `Guard`."""
+    options: Any = ONCE
     if settings.storage_connection_string:
         connection = settings.storage_connection_string.get_secret_value()
         with named("STORAGE_CONNECTION_STRING"):
-            client = QueueServiceClient.from_connection_string(connection, retry_total=SDK_RETRIES)
+            client = QueueServiceClient.from_connection_string(connection, **options)
     else:
         url = f"https://{settings.storage_account}.queue.core.windows.net"
-        client = QueueServiceClient(url, credential=identity(), retry_total=SDK_RETRIES)
+        client = QueueServiceClient(url, credential=identity(), **options)
     async with client:
         yield client
 

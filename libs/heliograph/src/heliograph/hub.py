@@ -20,6 +20,7 @@ from prometheus_client import Gauge
 from pydantic import Field
 
 from heliograph import azure_time
+from heliograph.blobs import SOON
 from heliograph.credentials import identity
 from heliograph.resilience import Guard
 from heliograph.settings import ServiceSettings, named
@@ -32,10 +33,6 @@ PROPERTIES_S = 10.0
 """Patience with a question that is asked again anyway."""
 LAG_EVERY_S = 30.0
 """Between two looks at how far the hub is ahead, beside what comes with each batch."""
-
-SOON = {"initial_backoff": 1, "increment_base": 2, "random_jitter_range": 1}
-"""Between the SDK's tries to claim a partition. It gives up a partition that it can't claim, and its own 15 seconds are
-as long as others wait before they take over."""
 
 LAG = Gauge("heliograph_hub_lag_events", "Events in the hub beyond the last one taken", ["hub", "partition"])
 CHECKPOINTED = Gauge(
@@ -277,7 +274,8 @@ class _Store(BlobCheckpointStore):
 
 
 def checkpoint_store(settings: ServiceSettings) -> BlobCheckpointStore:
-    """The checkpoints of all consumer groups."""
+    """The checkpoints of all consumer groups. The SDK gives up a partition that it can't claim, and its own pause of 15
+    seconds is as long as others wait before they take over."""
     options: Any = {"raw_response_hook": azure_time.hear, **SOON}
     if settings.storage_connection_string:
         connection = settings.storage_connection_string.get_secret_value()

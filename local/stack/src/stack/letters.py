@@ -10,7 +10,7 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob.aio import ContainerClient
 
 from heliograph import topology
-from heliograph.blobs import open_blobs
+from heliograph.blobs import SOON, open_blobs
 from heliograph.contracts import Reading
 from heliograph.dead_letters import REPLAYED, DeadLetter, parse_dead_letters
 from heliograph.hub import producer_client
@@ -87,5 +87,5 @@ def _key(letter: DeadLetter) -> str:
 
 @asynccontextmanager
 async def _container(settings: ServiceSettings) -> AsyncIterator[ContainerClient]:
-    async with open_blobs(settings) as client:
+    async with open_blobs(settings, SOON) as client:
         yield client.get_container_client(topology.DEAD_LETTERS)

@@ -11,7 +11,7 @@ from azure.cosmos.aio import ContainerProxy
 from azure.eventhub.exceptions import EventHubError
 
 from heliograph import topology
-from heliograph.blobs import open_blobs
+from heliograph.blobs import SOON, open_blobs
 from heliograph.cosmos import open_cosmos
 from heliograph.dead_letters import REPLAYED
 from heliograph.settings import CosmosSettings
@@ -93,7 +93,7 @@ async def _first(container: ContainerProxy, query: str) -> Any:  # noqa: ANN401 
 
 
 async def _blobs(settings: CosmosSettings) -> dict[str, int]:
-    async with open_blobs(settings) as client:
+    async with open_blobs(settings, SOON) as client:
         thumbnails = [name async for name in client.get_container_client(topology.THUMBNAILS).list_blob_names()]
         letters = client.get_container_client(topology.DEAD_LETTERS)
         counts = [

@@ -18,7 +18,7 @@ from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 
 from heliograph import topology
-from heliograph.blobs import open_blobs
+from heliograph.blobs import SOON, open_blobs
 from heliograph.contracts import PlantWindow, Reading, iso_seconds
 from heliograph.cosmos import open_cosmos
 from heliograph.dead_letters import REPLAYED, parse_dead_letters
@@ -216,7 +216,7 @@ async def refused(settings: ServiceSettings) -> set[Place]:
     """The copies of readings that the analyzer dead-lettered: too late, or stamped in the future. Another copy of the
     same reading may well have been in time."""
     places: set[Place] = set()
-    async with open_blobs(settings) as client:
+    async with open_blobs(settings, SOON) as client:
         container = client.get_container_client(topology.DEAD_LETTERS)
         for prefix in ("analyzer/", f"{REPLAYED}analyzer/"):
             async for name in container.list_blob_names(name_starts_with=prefix):
