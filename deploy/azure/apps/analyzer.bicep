@@ -55,7 +55,7 @@ module app '../modules/container-app.bicep' = {
             storageAccountName: platform.storageAccount
             blobContainer: topology.checkpoints
             checkpointStrategy: 'blobMetadata'
-            unprocessedEventThreshold: '64'
+            unprocessedEventThreshold: '128'
             activationUnprocessedEventThreshold: '0'
           }
         }
