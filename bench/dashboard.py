@@ -24,7 +24,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 import httpx
 from azure.cosmos.aio import CosmosClient
@@ -40,7 +39,7 @@ from dashboard.fleet import Changes, Fleet
 from dashboard.freshness import Arrivals
 from dashboard.history import History
 from dashboard.parts import Parts
-from dashboard.settings import DashboardSettings
+from dashboard.settings import ZONE, DashboardSettings
 from dashboard.store import Store as Reader
 from heliograph.blobs import BlobFolder
 from heliograph.contracts import Alert, PlantWindow, RegionWindow, alert_id, iso_seconds
@@ -189,7 +188,7 @@ def build_parts(client: CosmosClient, endpoint: str, fleet: list[PlantWindow]) -
     return Parts(
         settings=settings, fleet=known, sites=SiteBook(sites), broadcast=broadcast,
         feed=Feed(settings, known, broadcast, replay_s=0), store=store,
-        history=History(store, cells=settings.cells, zone=ZoneInfo(settings.timezone)),
+        history=History(store, cells=settings.cells, zone=ZONE),
         sender=cast("HubSender", None), uploads=nothing, thumbnails=nothing, arrivals=Arrivals(datetime.now(UTC)),
     )  # fmt: skip
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 from dashboard.access import EntraGate
 from dashboard.app import build_app
@@ -15,7 +14,7 @@ from dashboard.freshness import Arrivals
 from dashboard.history import History
 from dashboard.pages import add_page
 from dashboard.parts import Parts
-from dashboard.settings import DashboardSettings
+from dashboard.settings import ZONE, DashboardSettings
 from dashboard.store import Store
 from dashboard.watch import Watch
 from heliograph.blobs import BlobFolder, open_blobs
@@ -45,7 +44,7 @@ async def serve(service: Service[DashboardSettings]) -> None:
             broadcast=broadcast,
             feed=Feed(settings, fleet, broadcast, replay_s=settings.replay_s),
             store=store,
-            history=History(store, cells=settings.cells, zone=ZoneInfo(settings.timezone)),
+            history=History(store, cells=settings.cells, zone=ZONE),
             sender=sender,
             uploads=BlobFolder(blobs, UPLOADS, guard=hasty(f"blobs-{UPLOADS}")),
             thumbnails=BlobFolder(blobs, THUMBNAILS, guard=hasty(f"blobs-{THUMBNAILS}")),

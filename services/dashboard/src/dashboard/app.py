@@ -33,7 +33,6 @@ def build_app(settings: DashboardSettings) -> FastAPI:
         openapi_url=f"{PREFIX}/openapi.json",
     )
     app.state.gate = open_gate(settings)
-    app.state.timezone = settings.timezone
     for kind in NEIGHBOURS_FAIL:
         app.add_exception_handler(kind, neighbour_fails)
     app.add_exception_handler(RequestValidationError, wrong_input)

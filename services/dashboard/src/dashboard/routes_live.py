@@ -23,6 +23,7 @@ from dashboard.feed import sse
 from dashboard.freshness import status
 from dashboard.front import PATH, PRINCIPAL_HEADERS
 from dashboard.parts import Parts, parts_of
+from dashboard.settings import ZONE
 
 live_routes = APIRouter(tags=["live"])
 session_routes = APIRouter(tags=["session"], responses=refusals(401, 403, 404, 422))
@@ -52,7 +53,7 @@ async def session(request: Request) -> Response:
         "can_act": user.can_act if user else False,
         "sign_in": gate.sign_in if user is None else None,
         "trouble": gate.front.trouble if isinstance(gate, EntraGate) else None,
-        "timezone": request.app.state.timezone,
+        "timezone": ZONE.key,
     }
     return json_answer(request, body)
 

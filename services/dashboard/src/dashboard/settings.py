@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Final, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from heliograph.settings import CosmosSettings
 
 Access = Literal["public", "entra", "password", "open"]
+ZONE: Final = ZoneInfo("Asia/Seoul")
+"""In which days begin, in the API as on the page."""
 
 
 def _own_address() -> str | None:
@@ -42,24 +44,10 @@ class DashboardSettings(CosmosSettings):
         None, description="file of names and argon2 hashes, `name:hash` a line (`password`)"
     )
     session_hours: float = Field(12, gt=0, le=720, description="hours that a sign-in lasts (`password`)")
-    timezone: str = Field(
-        "Asia/Seoul",
-        description="time zone in which the API's days begin; the page shows Korean time and days whatever is set "
-        "here, so another zone is for users of the API alone",
-    )
     stale_after_s: float = Field(60, gt=0, description="seconds without new windows after which data is stale")
     replay_s: float = Field(120, ge=0, le=3600, description="seconds of the hub read again at start, to resume by")
     events_buffer_mb: float = Field(64, gt=0, le=2048, description="memory for events that pages may still resume from")
     max_photo_mb: float = Field(25, gt=0, le=500, description="largest photo taken")
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"no such time zone: {name}") from error
-        return name
 
     @model_validator(mode="after")
     def _access_is_complete(self) -> Self:
