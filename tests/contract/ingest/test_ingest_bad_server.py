@@ -38,6 +38,8 @@ from ingest.validation import Validator
 
 START = datetime(2026, 6, 21, 3, 0, tzinfo=UTC)
 TROUBLE = (START + timedelta(minutes=10), START + timedelta(minutes=48))
+WORSE = START + timedelta(minutes=28)
+"""From here on no answer has anything in it, so that run after run fails."""
 END = START + timedelta(minutes=60)
 SITE = Site(plant_id="p", name="P", region="KR-46", latitude=34.8, longitude=126.9, capacity_kw=1000)
 pytestmark = pytest.mark.timeout(150)
@@ -98,7 +100,8 @@ async def wrong_shape(writer: asyncio.StreamWriter, body: bytes) -> None:
     await answer(writer, b'"maintenance"')
 
 
-FAULTS: tuple[Fault, ...] = (stall, cut, lie, fail, html, flood, wrong_types, wrong_shape)
+FAILING: tuple[Fault, ...] = (stall, cut, lie, fail, html, flood)
+FAULTS: tuple[Fault, ...] = (*FAILING, wrong_types, wrong_shape)
 
 
 async def play(clock: Clock, met: Counter[str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,7 +111,8 @@ async def play(clock: Clock, met: Counter[str], reader: asyncio.StreamReader, wr
         query = parse_qs(urlsplit(head.split(b" ")[1].decode()).query)
         body = json.dumps(rows(float(query["since"][0]), float(query["now"][0]))).encode()
         if TROUBLE[0] <= clock.now() < TROUBLE[1]:
-            fault = FAULTS[met.total() % len(FAULTS)]
+            faults = FAILING if clock.now() >= WORSE and len(met) == len(FAULTS) else FAULTS
+            fault = faults[met.total() % len(faults)]
             met[fault.__name__] += 1
             await fault(writer, body)
         else:

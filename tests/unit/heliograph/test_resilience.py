@@ -163,8 +163,15 @@ async def test_a_clock_set_back_keeps_no_circuit_open(monkeypatch: pytest.Monkey
 async def test_an_open_circuit_is_waited_for() -> None:
     """A blink of the neighbour, met by several calls at once, fails none of them: they wait until it may be asked."""
     careful = Guard("blink", base_wait_s=0.001, attempts=4, breaker_threshold=5, breaker_ttl_s=0.1)
-    calls = [careful(Neighbour(ConnectionResetError())) for _ in range(8)]
-    assert await asyncio.gather(*calls) == ["done"] * 8
+    begun_s = time.monotonic()
+
+    async def blink() -> str:
+        if time.monotonic() < begun_s + 0.05:
+            raise ConnectionResetError
+        await asyncio.sleep(0.05)  # in which the others wait for what comes of the first
+        return "done"
+
+    assert await asyncio.gather(*(careful(blink) for _ in range(8))) == ["done"] * 8
 
 
 async def test_mistakes_do_not_open_the_breaker() -> None:

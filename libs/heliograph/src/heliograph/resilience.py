@@ -127,6 +127,8 @@ class Guard:
         self._breaker_ttl_s = breaker_ttl_s
         self._open_until_s = 0.0
         """Of the monotonic clock: the breaker's own would stay open for as long as the machine's clock is set back."""
+        self._told = asyncio.Event()
+        """Set when it is known what came of the one call that tries a neighbour again; the others wait for it."""
         self._breakers = AsyncCircuitBreakerFactory(
             default_threshold=breaker_threshold,
             default_ttl=-math.inf,
@@ -149,19 +151,24 @@ class Guard:
 
     async def _attempt(self, call: Callable[[], Awaitable[T]]) -> T:
         breaker = await self._breakers.get_breaker(self.neighbour)
-        if not self._may_try(breaker.context.state):
+        if breaker.context.state == HALF_OPENED:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), self._max_wait_s)
+        state = breaker.context.state
+        if state == HALF_OPENED or (state == OPENED and time.monotonic() < self._open_until_s):
             last = f"; the last was {self._last}" if self._last else ""
             raise CircuitOpenError(f"{self.neighbour} is left alone after repeated failures{last}")
+        if state == OPENED:
+            self._told.clear()
         try:
             async with breaker, asyncio.timeout(self.timeout_s):
                 return await call()
         except Exception as error:
             self._last = f"{type(error).__name__}: {error}"
             raise
-
-    def _may_try(self, state: str) -> bool:
-        """While the circuit is half open, one call is on its way, and the others wait for what comes of it."""
-        return state != HALF_OPENED and (state != OPENED or time.monotonic() >= self._open_until_s)
+        finally:
+            if state == OPENED:
+                self._told.set()
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
