@@ -113,6 +113,20 @@ def test_nothing_is_done_to_the_present_from_the_past(open_page: Callable[..., P
     expect(own.get_by_role("button", name="Resolve")).to_be_visible()
 
 
+def test_one_goes_back_from_what_is_shown_whatever_is_typed(open_page: Callable[..., Page]) -> None:
+    """The buttons wait for the first data to go back from, and a date that was emptied keeps nobody from going on."""
+    page = open_page()
+    page.route("**/api/v1/plants", refuse)
+    page.route("**/events", refuse)
+    page.reload()
+    expect(page.get_by_role("button", name="Earlier by ten minutes")).to_be_disabled()
+    page.unroute("**/api/v1/plants")
+    page.unroute("**/events")
+    page.get_by_label("Day", exact=True).fill("")
+    page.get_by_role("button", name="Earlier by ten minutes").click()
+    expect(page.locator(".liveness")).to_contain_text("Past")
+
+
 def test_an_alert_of_a_week_is_open_in_the_past_too(open_page: Callable[..., Page], field: Field) -> None:
     """What began long before a past moment and is open now was open then."""
     page = open_page()

@@ -18,7 +18,7 @@ const ALERT_REACH_MS = 3 * DAY_MS;
 
 export function travelBar(model: Model): HTMLElement {
   const element = h("div", { class: "travel", role: "group", "aria-label": t("travel") });
-  const slider = h("input", { type: "range", min: 0, max: DAY_MS, step: STEP_MS, "aria-label": t("travelTime") });
+  const slider = h("input", { type: "range", min: 0, max: DAY_MS, step: STEP_MS, "aria-label": t("travelTime"), disabled: true });
   const date = h("input", { type: "date", "aria-label": t("travelDate"), required: true });
   const time = h("output", { class: "travel-time" });
   const live = h("button", { type: "button", class: "quiet travel-live", onclick: () => backToLive() }, t("travelLive"));
@@ -26,10 +26,12 @@ export function travelBar(model: Model): HTMLElement {
   let asked = new AbortController();
   let timer = 0;
   let dragging = false;
+  /** That of the slider; the field of the date may be empty while somebody types. */
+  let day = "";
 
   const latest = () => model.latest ?? Date.now();
   const show = (moment: number) => {
-    const day = koreanDate(moment);
+    day = koreanDate(moment);
     if (date.value !== day) date.value = day;
     date.max = koreanDate(latest());
     slider.value = String(moment - startOfKoreanDay(day));
@@ -73,7 +75,10 @@ export function travelBar(model: Model): HTMLElement {
     show(moment);
     timer = window.setTimeout(() => void visit(moment), REST_MS);
   };
-  const shown = () => startOfKoreanDay(date.value) + Number(slider.value);
+  const shown = () => startOfKoreanDay(day) + Number(slider.value);
+  const back = iconButton("back", t("travelBack"), () => go(shown() - JUMP_MS));
+  const forward = iconButton("forward", t("travelForward"), () => go(shown() + JUMP_MS));
+  back.disabled = forward.disabled = true;
 
   slider.addEventListener("input", () => go(shown()));
   slider.addEventListener("pointerdown", () => {
@@ -85,19 +90,24 @@ export function travelBar(model: Model): HTMLElement {
     });
   }
   date.addEventListener("change", () => {
-    if (date.value) go(Math.min(shown(), latest() - 1));
+    if (!date.value) return;
+    day = date.value;
+    go(Math.min(shown(), latest() - 1));
   });
   model.view.watch(({ asOf, live: isLive }) => {
     live.hidden = isLive;
     element.toggleAttribute("data-past", !isLive);
-    if (asOf !== null && isLive && !dragging) show(asOf);
+    if (asOf === null) return;
+    // Before anything is known there is no moment to go back from.
+    back.disabled = forward.disabled = slider.disabled = false;
+    if (isLive && !dragging) show(asOf);
   });
   const bar = h(
     "div",
     { class: "travel-row" },
-    iconButton("back", t("travelBack"), () => go(shown() - JUMP_MS)),
+    back,
     slider,
-    iconButton("forward", t("travelForward"), () => go(shown() + JUMP_MS)),
+    forward,
     date,
     time,
     live,
