@@ -179,21 +179,25 @@ async def test_lag_is_told_of_a_partition_that_nothing_came_from(
                 break
 
 
+async def rival(
+    settings: ReaderSettings, start: asyncio.Event, stop: asyncio.Event, has_half: asyncio.Event | None = None
+) -> None:
+    """A second replica, from `start` on."""
+    await start.wait()
+    async with open_reader(settings, HUB, GROUP) as reader:
+        async for _ in reader.items(stop):
+            if has_half and len(reader.owned) == 4:
+                has_half.set()
+
+
 async def test_no_batch_comes_of_a_partition_that_was_lost_meanwhile(settings: ReaderSettings) -> None:
     """Batches that wait while the work hangs are dropped when another replica takes their partition."""
     stop, hanging, taken = asyncio.Event(), asyncio.Event(), asyncio.Event()
     for number in range(32):
         await send(settings, f"s{number:02d}", "event")
 
-    async def second() -> None:
-        await hanging.wait()
-        async with open_reader(settings, HUB, GROUP) as reader:
-            async for _ in reader.items(stop):
-                if len(reader.owned) == 4:
-                    taken.set()
-
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-        tasks.create_task(second())
+        tasks.create_task(rival(settings, hanging, stop, taken))
         async with open_reader(settings, HUB, GROUP) as reader:
             async for item in reader.items(stop):
                 if isinstance(item, Batch) and len(reader.owned) == 8 and not hanging.is_set():
@@ -211,14 +215,8 @@ async def test_the_lag_of_a_lost_partition_is_told_no_more(settings: ReaderSetti
     for number in range(32):
         await send(settings, f"s{number:02d}", "event")
 
-    async def second() -> None:
-        await started.wait()
-        async with open_reader(settings, HUB, GROUP) as reader:
-            async for _ in reader.items(stop):
-                pass
-
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-        tasks.create_task(second())
+        tasks.create_task(rival(settings, started, stop))
         async with open_reader(settings, HUB, GROUP) as reader:
             async for item in reader.items(stop):
                 if isinstance(item, Batch) and item.events:

@@ -10,8 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from local_azure.directory import DataDirectoryInUseError, owned
 from stack.layout import WELL_KNOWN_PORTS, Plan
-from stack.state import FolderInUseError, StackState, claimed, own_start, running_stack, write_state
+from stack.state import StackState, own_start, running_stack, write_state
 from stack.supervisor import Supervisor
 
 _UP = (sys.executable, "-m", "stack.cli", "up", "--free-ports", "--plants=1", "--sources=none")
@@ -50,9 +51,9 @@ def test_ctrl_c_while_it_starts_is_obeyed(tmp_path: Path) -> None:
 async def test_a_folder_takes_one_stack(tmp_path: Path) -> None:
     """A second start beside one that is under way is refused, and leaves the file by which the first is found."""
     plan = Plan(data=str(tmp_path), ports=WELL_KNOWN_PORTS)
-    with claimed(tmp_path):
+    with owned(tmp_path, "stack.lock", "stack"):
         write_state(tmp_path, StackState(pid=psutil.Process().pid, started=own_start(), phase="starting", plan=plan))
-        with pytest.raises(FolderInUseError, match=str(tmp_path)):
+        with pytest.raises(DataDirectoryInUseError, match=str(tmp_path)):
             await Supervisor(plan, print).run(asyncio.Event(), print)
         assert running_stack(tmp_path) is not None
 

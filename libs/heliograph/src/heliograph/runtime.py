@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 
 from heliograph.health import HEALTH_PATHS, Readiness, health_routes
 from heliograph.settings import ServiceSettings, WrongSettingError, read_settings
+from heliograph.stopping import grace
 from heliograph.telemetry import configure_logging, log
 from heliograph.tracing import configure_tracing
 
@@ -128,23 +129,6 @@ async def _drained(service: Service[S]) -> AsyncIterator[None]:
         if limit.expired():
             raise DrainError(f"{service.name} did not drain within {service.settings.drain_s} s") from error
         raise
-
-
-@contextlib.asynccontextmanager
-async def grace(stopping: asyncio.Event, seconds: float) -> AsyncIterator[asyncio.Timeout]:
-    """Gives the work inside so many seconds from the sign to stop, then cancels it: `TimeoutError`, and the limit
-    has expired."""
-    async with asyncio.timeout(None) as limit:
-        watcher = asyncio.create_task(_arm(stopping, limit, seconds))
-        try:
-            yield limit
-        finally:
-            watcher.cancel()
-
-
-async def _arm(stopping: asyncio.Event, limit: asyncio.Timeout, seconds: float) -> None:
-    await stopping.wait()
-    limit.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 def _listen(host: str, port: int) -> socket.socket:

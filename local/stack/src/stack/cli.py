@@ -20,10 +20,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from heliograph.contracts import iso_seconds
+from local_azure.directory import DataDirectoryInUseError
 from stack.layout import HOST, WELL_KNOWN_PORTS, Plan
 from stack.operate import DEFAULT_DATA, Data, dead_letters, fail, lag, moment, out, verify_hour
 from stack.ports import taken
-from stack.state import FolderInUseError, StackState, other_clock, own_ports, running_stack
+from stack.state import StackState, other_clock, own_ports, running_stack
 
 app = typer.Typer(
     help="Heliograph watches a country's solar plants. This command runs all of it on this machine: the five "
@@ -104,7 +105,7 @@ def _foreground(plan: Plan) -> None:
 
     try:
         asyncio.run(_supervise(plan, ready))
-    except (StartError, FolderInUseError) as error:
+    except (StartError, DataDirectoryInUseError) as error:
         fail(str(error))
 
 

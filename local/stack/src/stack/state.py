@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -18,11 +16,6 @@ from stack.ports import free_ports, taken
 STATE_FILE = "stack.json"
 PORTS_FILE = "ports.json"
 CLOCK_FILE = "clock"
-LOCK_FILE = "stack.lock"
-
-
-class FolderInUseError(RuntimeError):
-    """Another stack starts or runs in the folder."""
 
 
 class StackState(msgspec.Struct, kw_only=True):
@@ -35,17 +28,6 @@ class StackState(msgspec.Struct, kw_only=True):
     plan: Plan
     pids: dict[str, int] = {}
     restarts: dict[str, int] = {}
-
-
-@contextlib.contextmanager
-def claimed(data: Path) -> Iterator[None]:
-    """Keeps other stacks out of the folder; the lock goes with the process. Raises `FolderInUseError`."""
-    with (data / LOCK_FILE).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FolderInUseError(f"another stack starts or runs in {data}") from None
-        yield
 
 
 def write_state(data: Path, state: StackState) -> None:

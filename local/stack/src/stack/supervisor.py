@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -18,6 +18,8 @@ import httpx
 import msgspec
 from azure.core.exceptions import AzureError
 
+from heliograph.stopping import grace
+from local_azure.directory import owned
 from stack.layout import (
     Plan,
     ProcessSpec,
@@ -30,7 +32,7 @@ from stack.layout import (
 )
 from stack.ports import free_ports
 from stack.provision import provision
-from stack.state import STATE_FILE, StackState, claimed, own_start, remove_state, write_state
+from stack.state import STATE_FILE, StackState, own_start, remove_state, write_state
 
 START_TIMEOUT_S: Final = 180.0
 DRAIN_S: Final = 28.0
@@ -69,10 +71,10 @@ class Supervisor:
     async def run(self, stopping: asyncio.Event, ready: Callable[[float], None]) -> None:
         """Until `stopping` is set. Calls `ready` with the seconds it took.
 
-        Raises `StartError`, `stack.state.FolderInUseError`, and `OSError` when the folder takes no files.
+        Raises `StartError`, `DataDirectoryInUseError`, and `OSError` when the folder takes no files.
         """
         self._logs.mkdir(parents=True, exist_ok=True)
-        with claimed(self._plan.folder):
+        with owned(self._plan.folder, "stack.lock", "stack"):
             (self._plan.folder / "eventhubs.json").write_text(hub_config())
             write_state(self._plan.folder, self.state)
             await self._run(stopping, ready)
@@ -103,25 +105,16 @@ class Supervisor:
         self._start_all(azure, self._azure)
         await self._all_ready(azure)
         try:
-            await self._or_stop(provision(storage_connection(self._plan.ports, self._plan.azure_host)))
+            async with grace(self._stopping, 0) as limit:  # it would retry on servers that are told to stop, too
+                await provision(storage_connection(self._plan.ports, self._plan.azure_host))
         except AzureError as error:
             raise StartError(f"azurite does not take its containers and queues: {error}") from error
+        except TimeoutError:
+            if not limit.expired():
+                raise
         if not self._stopping.is_set():
             self._start_all(services, self._services)
             await self._all_ready(services)
-
-    async def _or_stop(self, work: Awaitable[None]) -> None:
-        """Until the work is done, or given up because the stack is to stop: it would retry on servers that stop too."""
-        working = asyncio.ensure_future(work)
-        stopped = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait({working, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
-        finally:
-            working.cancel()
-            stopped.cancel()
-            await asyncio.wait({working, stopped})
 
     def _start_all(self, specs: Sequence[ProcessSpec], kept: dict[str, _Kept]) -> None:
         for spec in specs:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from local_azure.cosmos.account import Settings
 from local_azure.cosmos.auth import EMULATOR_KEY
-from local_azure.cosmos.server import CosmosServer, DataDirectoryInUseError
+from local_azure.cosmos.server import CosmosServer
+from local_azure.directory import DataDirectoryInUseError
 
 
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:

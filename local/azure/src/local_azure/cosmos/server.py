@@ -1,9 +1,7 @@
 """The server as something to start and stop, in this process or as a process of its own."""
 
 import asyncio
-import fcntl
 import logging
-import os
 import socket
 import sqlite3
 import ssl
@@ -24,16 +22,13 @@ from local_azure.cosmos.errors import CosmosError
 from local_azure.cosmos.listener import Listener
 from local_azure.cosmos.protocol import CuttableProtocol
 from local_azure.cosmos.store.catalog import Container
+from local_azure.directory import owned
 from local_azure.faults import Faults, admin_app
 
 _log = logging.getLogger(__name__)
 
 _SWEEP_EVERY_S = 1.0
 _CLOSE_WITHIN_S = 10
-
-
-class DataDirectoryInUseError(RuntimeError):
-    """Another server works in the directory."""
 
 
 class CosmosServer:
@@ -98,8 +93,8 @@ class CosmosServer:
         not be used, sqlite3.Error when the store is none.
         """
         with ExitStack() as opened:
-            self._data_dir.mkdir(parents=True, exist_ok=True)
-            opened.callback(os.close, _lock(self._data_dir))
+            # Two would give the same numbers to documents.
+            opened.enter_context(owned(self._data_dir, "cosmos.lock", "Cosmos server"))
             bound = opened.enter_context(closing(_bind(self._host, self._port)))
             admin = None
             if self._admin_port is not None:
@@ -179,17 +174,6 @@ class CosmosServer:
                     _log.warning("container=%s can not be swept now: %s", container.resource.id, error)
                     return
             await asyncio.sleep(0)
-
-
-def _lock(data_dir: Path) -> int:
-    """The descriptor that keeps other servers out of the folder: two would give the same numbers to documents."""
-    lock = os.open(data_dir / "cosmos.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise DataDirectoryInUseError(f"another Cosmos server works in {data_dir}") from None
-    return lock
 
 
 def _bind(host: str, port: int) -> socket.socket:

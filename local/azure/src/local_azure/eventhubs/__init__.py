@@ -5,6 +5,7 @@ transport ─▶ connection ─▶ session ─▶ producer, consumer ─▶ hub 
               codec)
 """
 
+from local_azure.directory import DataDirectoryInUseError
 from local_azure.eventhubs.config import (
     BrokerConfig,
     ConfigError,
@@ -14,7 +15,7 @@ from local_azure.eventhubs.config import (
     load_hubs,
     parse_hubs,
 )
-from local_azure.eventhubs.server import Broker, DataDirectoryInUseError
+from local_azure.eventhubs.server import Broker
 
 __all__ = [
     "Broker",

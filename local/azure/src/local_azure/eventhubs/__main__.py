@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from local_azure.directory import DataDirectoryInUseError
 from local_azure.eventhubs.config import (
     EMULATOR_KEY,
     EMULATOR_KEY_NAME,
@@ -18,7 +19,7 @@ from local_azure.eventhubs.config import (
     OnDemand,
     load_hubs,
 )
-from local_azure.eventhubs.server import Broker, DataDirectoryInUseError
+from local_azure.eventhubs.server import Broker
 
 _log = logging.getLogger("local_azure.eventhubs")
 

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import fcntl
 import logging
-import os
 import ssl
 import time
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local_azure.directory import owned
 from local_azure.eventhubs.config import BrokerConfig, FsyncPolicy
 from local_azure.eventhubs.hub import Namespace
 from local_azure.eventhubs.service import Service
@@ -29,10 +28,6 @@ _log = logging.getLogger(__name__)
 _TICK_S = 1.0
 _MIN_TICK_S = 0.02
 _CLOSING_GRACE_S = 1.0
-
-
-class DataDirectoryInUseError(RuntimeError):
-    """Another broker works in the directory."""
 
 
 class Broker:
@@ -97,7 +92,7 @@ class Broker:
             OSError: a port is taken, or the directory cannot be used.
         """
         async with AsyncExitStack() as stack:
-            self._lock_directory(stack)
+            stack.enter_context(owned(self._data_dir, "eventhubs.lock", "broker"))
             started_s = time.monotonic()
             self._namespace = Namespace(self._data_dir / "eventhubs", self._config)
             stack.callback(self._namespace.close)
@@ -125,15 +120,6 @@ class Broker:
             stopping.cancel()
         if self._chores.done():
             self._chores.result()
-
-    def _lock_directory(self, stack: AsyncExitStack) -> None:
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self._data_dir / "eventhubs.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        stack.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataDirectoryInUseError(f"another broker works in {self._data_dir}") from None
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         service = Service(self._namespace, self._config, self.faults)

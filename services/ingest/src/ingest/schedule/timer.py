@@ -19,7 +19,7 @@ import msgspec
 
 from heliograph.blobs import BlobFolder, FencedError
 from heliograph.leases import BlobLease, LeaseLostError
-from heliograph.runtime import grace
+from heliograph.stopping import grace
 from heliograph.telemetry import log
 from heliograph.tracing import sourcing
 from ingest import metrics
